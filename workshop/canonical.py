@@ -1,0 +1,23 @@
+"""Canonical JSON (RFC 8785) and digests over it: the same value gives the same bytes on every computer."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import rfc8785
+
+LARGEST_INTEGER = 2**53 - 1  # RFC 8785 through I-JSON (RFC 7493, 2.2): larger integers have no canonical form
+
+
+def canonical_json(value: Any) -> bytes:
+    """The RFC 8785 bytes of a Struct or of plain JSON data; defaults are filled in, so that an omitted key changes nothing.
+
+    Raises:
+        ValueError: an integer beyond 2^53 - 1, NaN, infinity or text that is not Unicode.
+    """
+    return bytes(rfc8785.dumps(msgspec.to_builtins(value)))
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 as 64 lower-case hexadecimal digits, the only spelling that our formats accept."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,216 @@
+"""The register (台账): all equipment of a workshop, connected or not. It is the denominator of every rate."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from workshop.canonical import canonical_json, sha256_hex
+from workshop.errors import ConfigError
+from workshop.signal import Signal, SignalKind, signal_id
+
+EQUIPMENT_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SIGNAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+class Process(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A production process (工序); *key* ones are the denominator of 关键工序数控化率."""
+
+    id: str
+    title_zh: str
+    title_en: str
+    key: bool = False
+
+
+class Shift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A shift in local time; one that ends at or before its start runs over midnight and belongs to the day on which it starts."""
+
+    name: str
+    start: str
+    end: str
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    """ISO weekdays on which it starts, 1 = Monday."""
+
+
+class TariffPeriod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the day with one price of electricity (尖峰平谷), local time, half-open."""
+
+    name: str
+    start: str
+    end: str
+    price: str
+    """Currency per kWh as decimal text."""
+
+
+class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A work unit (ISA-95) in the register."""
+
+    id: str
+    title_zh: str
+    title_en: str
+    equipment_class: str
+    """machining_centre, lathe, robot, inspection_station, compressor, press …"""
+    work_center: str
+    """ISA-95 path below the area."""
+    serial_number: str
+    digital: bool
+    """生产设备数字化: has a digital interface, built in or retrofitted."""
+    numerically_controlled: bool
+    process: str
+    """Id of the process that it performs."""
+    rated_power_w: int
+    in_service_from: str
+    """Local date, YYYY-MM-DD."""
+    in_service_to: str | None = None
+    """Local date of its last day, or None."""
+    manufacturer: str = ""
+    model: str = ""
+    ideal_cycle_ms: int | None = None
+    """Planned run time per item, PRI of ISO 22400-2, ms; None where it makes no parts."""
+    signals: tuple[Signal, ...] = ()
+
+    def signal(self, role: str) -> Signal | None:
+        """The signal with this role, or None; a role occurs at most once on one piece of equipment."""
+        return next((signal for signal in self.signals if signal.role == role), None)
+
+
+class Workshop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All equipment of one workshop with calendar and prices. Its digest stands under every verdict."""
+
+    id: str
+    title_zh: str
+    title_en: str
+    enterprise: str
+    site: str
+    area: str
+    time_zone: str
+    equipment: tuple[Equipment, ...]
+    processes: tuple[Process, ...]
+    shifts: tuple[Shift, ...] = ()
+    tariff: tuple[TariffPeriod, ...] = ()
+    currency: str = "CNY"
+    v: int = 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the RFC 8785 JSON with defaults filled in."""
+        return sha256_hex(canonical_json(self))
+
+    def find(self, equipment: str) -> Equipment | None:
+        """The equipment with this id, or None."""
+        return next((item for item in self.equipment if item.id == equipment), None)
+
+    def signals_with_role(self, role: str) -> list[tuple[Equipment, Signal]]:
+        """Every signal with this role, with its equipment, in the register's order."""
+        return [(item, signal) for item in self.equipment for signal in item.signals if signal.role == role]
+
+    def signals(self) -> Iterator[tuple[str, Equipment, Signal]]:
+        """(signal id, equipment, signal) for every signal, in the register's order."""
+        for item in self.equipment:
+            for signal in item.signals:
+                yield signal_id(item.id, signal.name), item, signal
+
+
+class _EquipmentFile(Equipment, frozen=True, forbid_unknown_fields=True):
+    signal_set: str = ""
+
+
+class _WorkshopFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """workshop.toml as a person writes it: equipment of one kind shares a signal set."""
+
+    workshop: dict[str, str]
+    equipment: tuple[_EquipmentFile, ...]
+    processes: tuple[Process, ...]
+    shifts: tuple[Shift, ...] = ()
+    tariff: tuple[TariffPeriod, ...] = ()
+    signal_sets: dict[str, tuple[Signal, ...]] = {}
+
+
+def parse_register(text: bytes | str, file: str) -> Workshop:
+    """The register from the text of a workshop.toml.
+
+    Args:
+        file: name to put in messages.
+    Raises:
+        ConfigError: not TOML, unknown key, wrong type, unknown signal set, or a rule of `check_register`.
+    """
+    try:
+        raw = msgspec.toml.decode(text, type=_WorkshopFile)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    equipment = []
+    for item in raw.equipment:
+        if item.signal_set and item.signal_set not in raw.signal_sets:
+            known = ", ".join(sorted(raw.signal_sets)) or "none"
+            raise ConfigError(f"{file}: equipment '{item.id}': no signal set '{item.signal_set}'; there are {known}")
+        fields = {name: getattr(item, name) for name in Equipment.__struct_fields__}
+        fields["signals"] = raw.signal_sets.get(item.signal_set, ()) + item.signals
+        equipment.append(Equipment(**fields))
+    rest = {"equipment": tuple(equipment), "processes": raw.processes, "shifts": raw.shifts, "tariff": raw.tariff}
+    allowed = set(Workshop.__struct_fields__) - set(rest) - {"v"}
+    if unknown := set(raw.workshop) - allowed:
+        raise ConfigError(f"{file}: [workshop] has no key '{min(unknown)}'; there are {', '.join(sorted(allowed))}")
+    if missing := allowed - set(raw.workshop) - {"currency"}:
+        raise ConfigError(f"{file}: [workshop] lacks the key '{min(missing)}'")
+    workshop = Workshop(**raw.workshop, **rest)  # type: ignore[arg-type]
+    check_register(workshop, file)
+    return workshop
+
+
+def check_register(workshop: Workshop, file: str = "register") -> None:
+    """Refuses a register that contradicts itself.
+
+    Raises:
+        ConfigError: empty register, duplicate id, unknown process, bad name, deadband on a counter or state, unknown time zone, bad time or price.
+    """
+    if not workshop.equipment:
+        raise ConfigError(f"{file}: no equipment: a rate over an empty register is undefined; add [[equipment]]")
+    try:
+        ZoneInfo(workshop.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(f"{file}: [workshop] time_zone '{workshop.time_zone}' is not an IANA zone such as Asia/Shanghai") from error
+    processes = {process.id for process in workshop.processes}
+    seen: set[str] = set()
+    for item in workshop.equipment:
+        if not EQUIPMENT_ID.fullmatch(item.id):
+            raise ConfigError(f"{file}: equipment '{item.id}': an id is lower-case letters, digits and single hyphens, such as cnc-01")
+        if item.id in seen:
+            raise ConfigError(f"{file}: equipment '{item.id}' stands twice; give each its own id")
+        seen.add(item.id)
+        if item.process not in processes:
+            raise ConfigError(f"{file}: equipment '{item.id}': no process '{item.process}'; there are {', '.join(sorted(processes)) or 'none'}")
+        _check_signals(item, file)
+    periods: list[Shift | TariffPeriod] = [*workshop.shifts, *workshop.tariff]
+    for period in periods:
+        for value in (period.start, period.end):
+            if not TIME_OF_DAY.fullmatch(value):
+                raise ConfigError(f"{file}: '{period.name}': time '{value}' is not HH:MM between 00:00 and 23:59")
+    for tariff in workshop.tariff:
+        try:
+            price = Decimal(tariff.price)
+        except InvalidOperation as error:
+            raise ConfigError(f"{file}: tariff '{tariff.name}': price '{tariff.price}' is not a decimal number") from error
+        if not price.is_finite() or price < 0:
+            raise ConfigError(f"{file}: tariff '{tariff.name}': price '{tariff.price}' is not a finite number of at least 0")
+
+
+def _check_signals(item: Equipment, file: str) -> None:
+    names: set[str] = set()
+    roles: set[str] = set()
+    for signal in item.signals:
+        where = f"{file}: equipment '{item.id}': signal '{signal.name}'"
+        if not SIGNAL_NAME.fullmatch(signal.name):
+            raise ConfigError(f"{where}: a name is lower-case letters, digits and underscores, such as spindle_load")
+        if signal.name in names:
+            raise ConfigError(f"{where} stands twice")
+        if signal.role in roles:
+            raise ConfigError(f"{where}: role '{signal.role}' stands twice on this equipment; indicators ask for one signal by its role")
+        if signal.deadband is not None and signal.kind is not SignalKind.GAUGE:
+            raise ConfigError(f"{where}: a deadband on a {signal.kind} would lose facts; it is allowed on gauges only")
+        if signal.max_age_s <= 0:
+            raise ConfigError(f"{where}: max_age_s must be at least 1")
+        names.add(signal.name)
+        roles.add(signal.role)
