@@ -1,0 +1,99 @@
+"""`chejian edge …`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+edge = typer.Typer(help="The edge agent: reads machines, keeps a journal on disk, sends signed batches. 边缘采集。", no_args_is_help=True)
+
+Config = Annotated[Path, typer.Argument(help="edge-*.toml")]
+ClockOption = Annotated[str | None, typer.Option(help="ANCHOR_US,REAL_US,SPEED: a scaled clock shared with other processes.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(edge, name="edge")
+
+
+def _load(config: Path) -> tuple[Any, Any, Path]:
+    """Settings, register and data folder that an edge file names."""
+    from chejian.commands.files import beside, read_file, read_register
+    from edge.config import check_edge, load_edge
+
+    settings = load_edge(read_file(config), str(config))
+    register = read_register(beside(config, settings.register))
+    check_edge(settings, register, str(config))
+    return settings, register, beside(config, settings.data)
+
+
+@edge.command("run")
+def run(config: Config, clock: ClockOption = None) -> None:
+    """Collects until SIGTERM or Ctrl-C, then seals and sends what it still holds."""
+    from chejian.clock import clock_from
+    from chejian.process import run_until_signal, start_logs
+    from edge.agent import run as run_agent
+    from edge.enrol import load_enrolment
+    from store.journal import EdgeJournal
+
+    start_logs()
+    settings, register, data = _load(config)
+    now = clock_from(clock)
+    enrolment, key = load_enrolment(data, settings.edge)
+    journal = EdgeJournal.open(data / "journal.sqlite", edge=settings.edge, provenance=enrolment.provenance, key=key, clock=now)
+    try:
+        run_until_signal(lambda stop, _: run_agent(
+            settings, register, clock=now, key=key, journal=journal, token=enrolment.token, stop=stop, status=data / "status.json"))
+    finally:
+        journal.close()
+
+
+@edge.command("enrol")
+def enrol(
+    config: Config,
+    token: Annotated[str, typer.Option(help="One-time token from the gateway's administrator (POST /v1/edges).", prompt=True, hide_input=True)],
+) -> None:
+    """Makes this edge's key and enrols it with the gateway by a one-time token."""
+    from chejian.commands.files import beside, read_file
+    from edge.config import load_edge
+    from edge.enrol import enrol_folder
+
+    settings = load_edge(read_file(config), str(config))
+    answer = enrol_folder(settings.gateway.url, token, settings.edge, beside(config, settings.data))
+    typer.echo(f"enrolled {answer.edge} at {settings.gateway.url} as {answer.provenance.value}; log origin {answer.origin}")
+
+
+@edge.command("check")
+def check(config: Config, json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False) -> None:
+    """Connects once and prints every signal that would be collected, with its value, or the cause and what to do. Exit 3 if any is missing."""
+    import asyncio
+
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from chejian.clock import real_clock
+    from edge.agent import check as check_sources
+
+    settings, register, _ = _load(config)
+    rows = asyncio.run(check_sources(settings, register, clock=real_clock))
+    if json:
+        typer.echo(msgspec.json.encode(rows))
+    else:
+        table = Table()
+        for name in ("signal 信号", "value 值", "source time 源时间", "quality 质量", "cause 原因"):
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(row.signal, "–" if row.value is None else str(row.value), str(row.source_time_us or "–"), row.quality, row.cause)
+        Console().print(table)
+    raise typer.Exit(3 if any(row.cause for row in rows) else 0)
+
+
+@edge.command("status")
+def status(config: Config) -> None:
+    """Prints what a running edge says of itself: sources, journal, uplink."""
+    from chejian.commands.files import beside, read_file
+    from edge.config import load_edge
+
+    settings = load_edge(read_file(config), str(config))
+    typer.echo(read_file(beside(config, settings.data) / "status.json").decode())

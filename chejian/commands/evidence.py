@@ -1,0 +1,108 @@
+"""`chejian evidence …`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from evidence.verify import Step, Verification
+
+evidence = typer.Typer(help="Evidence: bundles that anyone can verify offline. 证据。", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(evidence, name="evidence")
+
+
+def run_verification(bundle: Path, trust: Path | None) -> "Verification":
+    """Verifies a bundle with a trust file, silently."""
+    from chejian.commands.files import read_file
+    from evidence.trust import parse_trust
+    from evidence.verify import verify
+
+    known = parse_trust(read_file(trust), str(trust)) if trust is not None else None
+    return verify(bundle, known, report=lambda step: None)
+
+
+def print_step(step: "Step", console: "Console") -> None:
+    """One line a step, as it is done."""
+    console.print(f"[{'green' if step.ok else 'red'}]{'✓' if step.ok else '✗'}[/] ({step.n}) {step.name}: ", end="")
+    console.print(step.text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_verification(verification: "Verification", console: "Console") -> None:
+    """All steps of a finished verification and its outcome."""
+    for step in verification.steps:
+        print_step(step, console)
+    console.print("[green]the evidence holds 证据成立[/]" if verification.ok else "[red]the evidence does not hold 证据不成立[/]")
+
+
+@evidence.command("verify")
+def verify_command(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: a folder or a .zip")],
+    trust: Annotated[Path | None, typer.Option(help="What you know from outside the bundle: keys, pinned checkpoints, packs.")] = None,
+    json: Annotated[bool, typer.Option("--json", help='Print {"ok", "steps", "verdicts"} as JSON.')] = False,
+    lang: Annotated[str | None, typer.Option(help="zh or en; default: LANG.")] = None,
+) -> None:
+    """Checks a bundle offline, step by step, and recomputes every figure and verdict from the signed batches.
+
+    Exit 0: the evidence holds, whatever its verdicts say. Exit 1: it does not, or its signer is unknown. Exit 2: no such file.
+    """
+    import msgspec
+    from rich.console import Console
+
+    from chejian.cli import language_of
+    from chejian.commands.files import read_file
+    from chejian.demo.show import verdict_table
+    from evidence.trust import parse_trust
+    from evidence.verify import verify
+    from workshop.errors import ConfigError
+
+    if not bundle.exists():
+        raise ConfigError(f"{bundle}: no such bundle")
+    console = Console()
+    known = parse_trust(read_file(trust), str(trust)) if trust is not None else None
+    verification = verify(bundle, known, report=(lambda step: None) if json else (lambda step: print_step(step, console)))
+    if json:
+        typer.echo(msgspec.json.encode({"ok": verification.ok, "steps": verification.steps, "verdicts": verification.verdicts}))
+    else:
+        console.print(verdict_table([msgspec.to_builtins(verdict) for verdict in verification.verdicts], language_of(lang)))
+        console.print("[green]the evidence holds 证据成立[/]" if verification.ok else "[red]the evidence does not hold 证据不成立[/]")
+    raise typer.Exit(0 if verification.ok else 1)
+
+
+@evidence.command("export")
+def export(
+    out: Annotated[Path, typer.Argument(help="The zip to write")],
+    from_us: Annotated[int, typer.Option(help="Start of the window, µs UTC")],
+    to_us: Annotated[int, typer.Option(help="End of the window, µs UTC")],
+    url: Annotated[str, typer.Option(help="The gateway's address.")] = "http://127.0.0.1:8410",
+    token_file: Annotated[Path, typer.Option(help="File with a bearer token of role evaluator or admin.")] = Path("evaluator.token"),
+) -> None:
+    """Asks a gateway for the bundle of a window."""
+    from chejian.commands.files import read_file
+    from chejian.demo.client import GatewayClient
+
+    GatewayClient(url, read_file(token_file).decode().strip()).download("/v1/bundles", {"from_us": from_us, "to_us": to_us}, out)
+    typer.echo(str(out))
+
+
+@evidence.command("trust")
+def trust_command(
+    url: Annotated[str, typer.Option(help="The gateway's address.")] = "http://127.0.0.1:8410",
+    token_file: Annotated[Path, typer.Option(help="File with a bearer token.")] = Path("evaluator.token"),
+) -> None:
+    """Prints a trust file of what the gateway shows now: take it yourself, on a day of your choice, and keep it outside the factory."""
+    import json
+
+    from chejian.commands.files import read_file
+    from chejian.demo.client import GatewayClient
+
+    client = GatewayClient(url, read_file(token_file).decode().strip())
+    content, notes = client.get("/v1/trust"), client.get("/v1/checkpoint")
+    content["checkpoints"] = [notes["data"], notes["control"]]
+    typer.echo(json.dumps(content, ensure_ascii=False, indent=2))

@@ -1,0 +1,1 @@
+"""`chejian demo`: the whole line on simulated equipment, real processes, real ports, real protocols."""

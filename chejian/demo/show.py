@@ -1,0 +1,56 @@
+"""What the demo shows at the terminal: indicators and verdicts, in Chinese and English."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from rich.table import Table
+
+OUTCOMES = {
+    "confirmed": ("属实", "confirmed", "green"),
+    "refuted": ("不属实", "refuted", "red"),
+    "undetermined": ("证据不足", "undetermined", "yellow"),
+    "not_applicable": ("不适用", "not applicable", "dim"),
+}
+
+
+def figure(value: Any, unit: str) -> str:
+    """A value with its unit; shares as percent, a missing one as a dash."""
+    if value is None:
+        return "–"
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return str(value)
+    if unit in ("1", "%", ""):
+        return f"{number * 100:.2f} %" if unit in ("1", "") else f"{number} %"
+    return f"{number} {unit}"
+
+
+def indicator_table(definitions: dict[str, dict[str, Any]], results: list[dict[str, Any]], language: str) -> Table:
+    """One line an indicator: value, interval, coverage, counts."""
+    chinese = language == "zh"
+    table = Table(title="指标" if chinese else "Indicators", title_justify="left", expand=False)
+    for name in ("指标", "值", "区间", "覆盖率", "计数") if chinese else ("indicator", "value", "interval", "coverage", "counts"):
+        table.add_column(name, overflow="fold")
+    for result in results:
+        definition = definitions.get(result["indicator"], {})
+        unit = str(result.get("unit", ""))
+        low, high = result.get("low"), result.get("high")
+        interval = f"{figure(low, unit)} … {figure(high, unit)}" if low is not None and low != high else ""
+        counts = ", ".join(f"{name} {count}" for name, count in list(result.get("counts", {}).items())[:4])
+        title = f"{definition.get('title_zh', '')} {definition.get('title_en', result['indicator'])}".strip()
+        table.add_row(title, figure(result.get("value"), unit), interval, figure(result.get("coverage"), "1"), counts)
+    return table
+
+
+def verdict_table(verdicts: list[dict[str, Any]], language: str) -> Table:
+    """One line a verdict: claim, clause, outcome, as of, reason."""
+    chinese = language == "zh"
+    table = Table(title="结论" if chinese else "Verdicts", title_justify="left", expand=False)
+    for name in ("声明", "条款", "结论", "依据日期", "理由") if chinese else ("claim", "clause", "verdict", "as of", "reason"):
+        table.add_column(name, overflow="fold")
+    for verdict in verdicts:
+        zh, en, colour = OUTCOMES.get(str(verdict["outcome"]), ("?", str(verdict["outcome"]), "red"))
+        reason = verdict.get("reason_zh" if chinese else "reason") or verdict.get("reason", "")
+        table.add_row(str(verdict["claim"]), str(verdict.get("clause") or "–"), f"[{colour}]{zh} {en}[/]", str(verdict["as_of"]), str(reason))
+    return table
