@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from chejian.clock import ScaledClock
 from chejian.demo.broker import AMQTT_NOTE, InProcessBroker, find_mosquitto, start_mosquitto
 from chejian.demo.children import Children, wait_for
@@ -16,7 +18,7 @@ from chejian.demo.plan import Plan
 from workshop.batch import Provenance
 from workshop.errors import ConfigError, NotConnected
 
-HALL, FAR, FLOOR = "hall", "far", "floor"  # the names of servers and broker set in simulators.toml
+HALL, FAR, FLOOR = "cell", "cnc-05", "broker"  # the names of servers and broker set in simulators.toml
 MAX_UNFINISHED_S = 20.0
 
 
@@ -65,7 +67,7 @@ class Line:
             wait_for(f"simulator {name}", lambda name=name: self._simulator_ready(name), self.children.get(f"simulate-{name}"), patience_s=60)  # type: ignore[misc]
         edge = self.children.start("edge", ["edge", "run", str(plan.file("edge-1.toml")), *clock], restart=True)
         # Publishers start when the edge has subscribed: the truth of MQTT begins with the first message.
-        wait_for("the edge", lambda: "floor" in self.edge_ready(), edge, patience_s=60)
+        wait_for("the edge", self._subscribed, edge, patience_s=60)
         self._simulate(FLOOR)
         folder = str(plan.folder / "analytics")
         self.children.start("analytics", [
@@ -110,6 +112,11 @@ class Line:
     def edge_ready(self) -> list[str]:
         """Names of the edge's sources that are connected."""
         return list(self.edge_status().get("ready", []))
+
+    def _subscribed(self) -> bool:
+        sources = msgspec.toml.decode(self.plan.file("edge-1.toml").read_bytes())["source"]
+        brokers = {source["name"] for source in sources if source["protocol"] == "mqtt"}
+        return brokers <= set(self.edge_ready())
 
     def _everything_reads(self) -> bool:
         if self.viewer is None:

@@ -19,9 +19,7 @@ class Ports(msgspec.Struct, frozen=True):
     hall: int
     """OPC UA server of the machines with a good link."""
     far: int
-    """OPC UA address of the machine with the bad link, as the edge sees it: the relay."""
-    far_server: int
-    """The server behind that relay."""
+    """OPC UA address of the machine with the bad link, as the edge sees it: the link's own port."""
     gateway: int
     web: int
 
@@ -79,8 +77,8 @@ def make_plan(folder: Path, source: Path | None, seed: int | None) -> Plan:
     source = source or CONFIG
     if not (source / "workshop.toml").is_file():
         raise ConfigError(f"{source}: no workshop.toml there; run the demo from a checkout or name the folder with --config")
-    broker, hall, far, far_server = free_ports(4)
-    ports = Ports(broker, hall, far, far_server, free_port_near(8410), free_port_near(8420))
+    broker, hall, far = free_ports(3)
+    ports = Ports(broker, hall, far, free_port_near(8410), free_port_near(8420))
     config = folder / "config"
     shutil.copytree(source, config, dirs_exist_ok=True)
     simulators = _load(config / "simulators.toml")
@@ -99,11 +97,7 @@ def make_plan(folder: Path, source: Path | None, seed: int | None) -> Plan:
 
 def _set_simulators(simulators: dict[str, Any], ports: Ports) -> None:
     for server in simulators.get("server", []):
-        if "link" in server:
-            server["url"] = f"opc.tcp://127.0.0.1:{ports.far_server}/chejian/"
-            server["link"]["port"] = ports.far
-        else:
-            server["url"] = f"opc.tcp://127.0.0.1:{ports.hall}/chejian/"
+        server["url"] = f"opc.tcp://127.0.0.1:{ports.far if 'link' in server else ports.hall}/chejian/"
     for broker in simulators.get("broker", []):
         broker.update(host="127.0.0.1", port=ports.broker)
 

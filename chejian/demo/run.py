@@ -169,7 +169,7 @@ def _account(folder: Path) -> tuple[Balance, list[dict[str, Any]]]:
     archive = Archive.open(folder / "gateway" / "archive.sqlite", key=SigningKey.load(folder / "gateway" / "key.pem"), origin=None, clock=lambda: 0)
     try:
         gaps = [gap for _, gap in archive.gaps()]
-        signals = {f"{equipment}/{name}" for equipment, name in truth.signals()}
+        signals = {f"{equipment}/{name}" for equipment, name in zip(truth.equipment, truth.name, strict=True)}
 
         def blocks() -> Any:
             for stored in archive.batches(0, archive.data_size):
