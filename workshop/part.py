@@ -49,7 +49,7 @@ def encode_part(equipment: str, block: Block) -> tuple[PartEntry, bytes]:
     """The header's entry and the bytes of the part that holds these readings, all of one piece of equipment.
 
     Raises:
-        Rejected: a signal of other equipment, no rows, or more rows than a batch may hold.
+        Rejected: a signal of other equipment, no rows, or more rows or text than a part may hold, text that is not valid Unicode.
     """
     if not 0 < len(block) <= MAX_ROWS:
         raise Rejected(f"part of {equipment}: {len(block)} rows, must be 1 to {MAX_ROWS}")
@@ -79,8 +79,13 @@ def encode_part(equipment: str, block: Block) -> tuple[PartEntry, bytes]:
         "text": pack_unsigned(text),
     }
     meta = _Meta([(name, len(columns[name])) for name in COLUMNS], len(rows), [split_signal_id(name)[1] for name in used], used_statuses, texts)
-    head = canonical_json(meta)
+    try:
+        head = canonical_json(meta)
+    except ValueError as error:
+        raise Rejected(f"part of {equipment}: {error}") from error
     body = b"".join((struct.pack("<I", len(head)), head, *columns.values()))
+    if len(body) > MAX_BODY:
+        raise Rejected(f"part of {equipment}: a body of {len(body)} bytes, at most {MAX_BODY}; put fewer rows into it")
     data = MAGIC + struct.pack("<I", len(body)) + zstandard.ZstdCompressor(level=3, write_content_size=True).compress(body)
     times = rows.source_time_us
     return PartEntry(equipment, len(rows), int(times.min()), int(times.max()), sha256_hex(data), len(data)), data

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +14,7 @@ from workshop.signal import Signal, SignalKind, signal_id
 
 EQUIPMENT_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SIGNAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -139,7 +141,7 @@ def parse_register(text: bytes | str, file: str) -> Workshop:
     """
     try:
         raw = msgspec.toml.decode(text, type=_WorkshopFile)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from error
     equipment = []
     for item in raw.equipment:
@@ -164,7 +166,8 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
     """Refuses a register that contradicts itself.
 
     Raises:
-        ConfigError: empty register, duplicate id, unknown process, bad name, deadband on a counter or state, unknown time zone, bad time or price.
+        ConfigError: empty register, duplicate id, unknown process, bad name, deadband on a counter or state, unknown time zone, bad date, time,
+            weekday, power, cycle or price.
     """
     if not workshop.equipment:
         raise ConfigError(f"{file}: no equipment: a rate over an empty register is undefined; add [[equipment]]")
@@ -173,6 +176,8 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError(f"{file}: [workshop] time_zone '{workshop.time_zone}' is not an IANA zone such as Asia/Shanghai") from error
     processes = {process.id for process in workshop.processes}
+    if len(processes) != len(workshop.processes):
+        raise ConfigError(f"{file}: a process stands twice; give each its own id")
     seen: set[str] = set()
     for item in workshop.equipment:
         if not EQUIPMENT_ID.fullmatch(item.id):
@@ -182,12 +187,16 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
         seen.add(item.id)
         if item.process not in processes:
             raise ConfigError(f"{file}: equipment '{item.id}': no process '{item.process}'; there are {', '.join(sorted(processes)) or 'none'}")
+        _check_numbers(item, file)
         _check_signals(item, file)
     periods: list[Shift | TariffPeriod] = [*workshop.shifts, *workshop.tariff]
     for period in periods:
         for value in (period.start, period.end):
             if not TIME_OF_DAY.fullmatch(value):
                 raise ConfigError(f"{file}: '{period.name}': time '{value}' is not HH:MM between 00:00 and 23:59")
+    for shift in workshop.shifts:
+        if not shift.days or any(not 1 <= day <= 7 for day in shift.days):
+            raise ConfigError(f"{file}: shift '{shift.name}': days are ISO weekdays, 1 = Monday to 7 = Sunday")
     for tariff in workshop.tariff:
         try:
             price = Decimal(tariff.price)
@@ -195,6 +204,23 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
             raise ConfigError(f"{file}: tariff '{tariff.name}': price '{tariff.price}' is not a decimal number") from error
         if not price.is_finite() or price < 0:
             raise ConfigError(f"{file}: tariff '{tariff.name}': price '{tariff.price}' is not a finite number of at least 0")
+
+
+def _check_numbers(item: Equipment, file: str) -> None:
+    where = f"{file}: equipment '{item.id}'"
+    for name, text in (("in_service_from", item.in_service_from), ("in_service_to", item.in_service_to)):
+        try:
+            # Of the ISO 8601 spellings only YYYY-MM-DD sorts as text.
+            if text is not None and date.fromisoformat(text).isoformat() != text:
+                raise ValueError("another spelling")
+        except ValueError as error:
+            raise ConfigError(f"{where}: {name} '{text}' is not a date YYYY-MM-DD") from error
+    if item.in_service_to is not None and item.in_service_to < item.in_service_from:
+        raise ConfigError(f"{where}: in_service_to {item.in_service_to} is before in_service_from {item.in_service_from}")
+    if item.rated_power_w < 0:
+        raise ConfigError(f"{where}: rated_power_w must be at least 0")
+    if item.ideal_cycle_ms is not None and item.ideal_cycle_ms < 1:
+        raise ConfigError(f"{where}: ideal_cycle_ms must be at least 1; leave it out where no parts are made")
 
 
 def _check_signals(item: Equipment, file: str) -> None:
@@ -210,6 +236,8 @@ def _check_signals(item: Equipment, file: str) -> None:
             raise ConfigError(f"{where}: role '{signal.role}' stands twice on this equipment; indicators ask for one signal by its role")
         if signal.deadband is not None and signal.kind is not SignalKind.GAUGE:
             raise ConfigError(f"{where}: a deadband on a {signal.kind} would lose facts; it is allowed on gauges only")
+        if signal.deadband is not None and not DECIMAL.fullmatch(signal.deadband):
+            raise ConfigError(f"{where}: deadband '{signal.deadband}' is not a decimal number of at least 0, such as 0.5")
         if signal.max_age_s <= 0:
             raise ConfigError(f"{where}: max_age_s must be at least 1")
         names.add(signal.name)

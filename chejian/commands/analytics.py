@@ -24,10 +24,10 @@ def run(
 ) -> None:
     """Runs until SIGTERM or Ctrl-C, as a client of the gateway's API."""
     from chejian.clock import clock_from
+    from chejian.enrolment import load_enrolment
     from chejian.process import run_until_signal, start_logs
     from chejian.service import ServiceSettings
     from chejian.service import run as run_service
-    from edge.enrol import load_enrolment
 
     start_logs()
     now = clock_from(clock)

@@ -31,9 +31,9 @@ def _load(config: Path) -> tuple[Any, Any, Path]:
 def run(config: Config, clock: ClockOption = None) -> None:
     """Collects until SIGTERM or Ctrl-C, then seals and sends what it still holds."""
     from chejian.clock import clock_from
+    from chejian.enrolment import load_enrolment
     from chejian.process import run_until_signal, start_logs
     from edge.agent import run as run_agent
-    from edge.enrol import load_enrolment
     from store.journal import EdgeJournal
 
     start_logs()
@@ -55,8 +55,8 @@ def enrol(
 ) -> None:
     """Makes this edge's key and enrols it with the gateway by a one-time token."""
     from chejian.commands.files import beside, read_file
+    from chejian.enrolment import enrol_folder
     from edge.config import load_edge
-    from edge.enrol import enrol_folder
 
     settings = load_edge(read_file(config), str(config))
     answer = enrol_folder(settings.gateway.url, token, settings.edge, beside(config, settings.data))
@@ -73,10 +73,11 @@ def check(config: Config, json: Annotated[bool, typer.Option("--json", help="Pri
     from rich.table import Table
 
     from chejian.clock import real_clock
-    from edge.agent import check as check_sources
+    from edge.check import check as check_sources
+    from workshop.errors import NotConnected
 
     settings, register, _ = _load(config)
-    rows = asyncio.run(check_sources(settings, register, clock=real_clock))
+    rows = asyncio.run(check_sources(settings, register, real_clock, file=str(config)))
     if json:
         typer.echo(msgspec.json.encode(rows))
     else:
@@ -86,7 +87,8 @@ def check(config: Config, json: Annotated[bool, typer.Option("--json", help="Pri
         for row in rows:
             table.add_row(row.signal, "–" if row.value is None else str(row.value), str(row.source_time_us or "–"), row.quality, row.cause)
         Console().print(table)
-    raise typer.Exit(3 if any(row.cause for row in rows) else 0)
+    if missing := [row for row in rows if row.cause]:
+        raise NotConnected(f"{len(missing)} of {len(rows)} signals gave nothing; the first is {missing[0].signal}: {missing[0].cause}")
 
 
 @edge.command("status")

@@ -1,5 +1,6 @@
 """`chejian evidence …`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evidence.verify import Step, Verification
+    from evidence.step import Step
+    from evidence.verify import Verification
 
 evidence = typer.Typer(help="Evidence: bundles that anyone can verify offline. 证据。", no_args_is_help=True)
 
@@ -18,14 +20,28 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(evidence, name="evidence")
 
 
-def run_verification(bundle: Path, trust: Path | None) -> "Verification":
-    """Verifies a bundle with a trust file, silently."""
+def run_verification(bundle: Path, trust: Path | None, report: "Callable[[Step], None]" = lambda step: None) -> "Verification":
+    """Verifies a bundle with a trust file; a step that refuses ends it with `ok` False and no verdicts.
+
+    Raises:
+        ConfigError: no such bundle, or a trust file that is none.
+    """
     from chejian.commands.files import read_file
     from evidence.trust import parse_trust
-    from evidence.verify import verify
+    from evidence.verify import Verification, verify
+    from workshop.errors import VerificationError
 
     known = parse_trust(read_file(trust), str(trust)) if trust is not None else None
-    return verify(bundle, known, report=lambda step: None)
+    done: list[Step] = []
+
+    def keep(step: "Step") -> None:
+        done.append(step)
+        report(step)
+
+    try:
+        return verify(bundle, known, report=keep)
+    except VerificationError:
+        return Verification(False, tuple(done), (), ())
 
 
 def print_step(step: "Step", console: "Console") -> None:
@@ -34,11 +50,20 @@ def print_step(step: "Step", console: "Console") -> None:
     console.print(step.text, markup=False, highlight=False, soft_wrap=True)
 
 
+def outcome(verification: "Verification") -> str:
+    """One line: holds, holds but nobody known signed it, does not hold."""
+    if verification.ok:
+        return "[green]the evidence holds 证据成立[/]"
+    if verification.verdicts:
+        return "[yellow]the evidence is consistent, but its signer is unknown 证据自洽,但签名者未知[/]"
+    return "[red]the evidence does not hold 证据不成立[/]"
+
+
 def print_verification(verification: "Verification", console: "Console") -> None:
     """All steps of a finished verification and its outcome."""
     for step in verification.steps:
         print_step(step, console)
-    console.print("[green]the evidence holds 证据成立[/]" if verification.ok else "[red]the evidence does not hold 证据不成立[/]")
+    console.print(outcome(verification))
 
 
 @evidence.command("verify")
@@ -56,22 +81,18 @@ def verify_command(
     from rich.console import Console
 
     from chejian.cli import language_of
-    from chejian.commands.files import read_file
-    from chejian.demo.show import verdict_table
-    from evidence.trust import parse_trust
-    from evidence.verify import verify
+    from chejian.demo.show import verdict_lines
     from workshop.errors import ConfigError
 
     if not bundle.exists():
-        raise ConfigError(f"{bundle}: no such bundle")
+        raise ConfigError(f"{bundle}: no such bundle; give the folder or the zip that was exported")
     console = Console()
-    known = parse_trust(read_file(trust), str(trust)) if trust is not None else None
-    verification = verify(bundle, known, report=(lambda step: None) if json else (lambda step: print_step(step, console)))
+    verification = run_verification(bundle, trust, (lambda step: None) if json else (lambda step: print_step(step, console)))
     if json:
         typer.echo(msgspec.json.encode({"ok": verification.ok, "steps": verification.steps, "verdicts": verification.verdicts}))
     else:
-        console.print(verdict_table([msgspec.to_builtins(verdict) for verdict in verification.verdicts], language_of(lang)))
-        console.print("[green]the evidence holds 证据成立[/]" if verification.ok else "[red]the evidence does not hold 证据不成立[/]")
+        console.print(verdict_lines([msgspec.to_builtins(verdict) for verdict in verification.verdicts], language_of(lang)))
+        console.print(outcome(verification))
     raise typer.Exit(0 if verification.ok else 1)
 
 

@@ -24,7 +24,8 @@ def list_() -> None:
     for name in ("pack 政策包", "title 名称", "number 文号", "in force 有效期", "digest 摘要"):
         table.add_column(name, overflow="fold")
     for pack in load_packs().values():
-        table.add_row(pack.id, pack.title_zh, pack.document_number, f"{pack.effective_from} … {pack.effective_to}", pack.digest)
+        head = pack.pack
+        table.add_row(pack.id, head.title_zh, head.document, f"{head.effective_from} … {head.effective_to}", pack.digest)
     Console().print(table)
 
 
@@ -38,6 +39,7 @@ def show(identifier: Annotated[str, typer.Argument(help="Id of a pack, such as c
     if identifier not in packs:
         raise ConfigError(f"no pack '{identifier}'; there are {', '.join(sorted(packs))}")
     pack = packs[identifier]
-    typer.echo(f"{pack.id}: {pack.title_zh} {pack.document_number}, in force {pack.effective_from} to {pack.effective_to}")
+    head = pack.pack
+    typer.echo(f"{pack.id}: {head.title_zh} {head.document}, in force {head.effective_from} to {head.effective_to}")
     for clause in pack.clauses:
-        typer.echo(f"\n{clause.id} [{clause.status}] {clause.quote}\n  {clause.note}")
+        typer.echo(f"\n{clause.id} [{clause.status}] {clause.source.quote}\n  {clause.note}")

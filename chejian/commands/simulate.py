@@ -22,14 +22,14 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Instead of the seed in the file.")] = None,
 ) -> None:
     """Runs the machines until SIGTERM or Ctrl-C; SIGUSR1 stops what they offer and keeps their servers up."""
-    from chejian.clock import clock_from
     from chejian.process import run_until_signal, start_logs
+    from simulators.clock import Clock
     from simulators.run import run as run_simulators
     from simulators.settings import load_settings
 
     start_logs()
     settings = load_settings(config)
-    now = clock_from(clock)
+    now = Clock.parse(clock) if clock else Clock()
 
     def ready(name: str) -> None:
         print(f"ready {name}", flush=True)

@@ -15,6 +15,7 @@ from chejian.demo.broker import AMQTT_NOTE, InProcessBroker, find_mosquitto, sta
 from chejian.demo.children import Children, wait_for
 from chejian.demo.client import GatewayClient
 from chejian.demo.plan import Plan
+from chejian.enrolment import enrol_folder
 from workshop.batch import Provenance
 from workshop.errors import ConfigError, NotConnected
 
@@ -85,8 +86,6 @@ class Line:
         return f"ready {name}" in self.children.get(f"simulate-{name}").log.read_text(errors="replace")
 
     def _enrol(self) -> None:
-        from edge.enrol import enrol_folder
-
         plan = self.plan
         token = (plan.folder / "gateway" / "admin.token").read_text().strip()
         admin = GatewayClient(plan.gateway_url, token)

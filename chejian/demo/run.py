@@ -16,7 +16,7 @@ from chejian.clock import demo_clock
 from chejian.demo.line import Line, unique_folder
 from chejian.demo.oracle import Balance, balance
 from chejian.demo.plan import make_plan
-from chejian.demo.show import indicator_table, verdict_table
+from chejian.demo.show import indicator_table, verdict_lines, verdict_table
 from workshop.batch import decode_header
 from workshop.errors import ChejianError, NotConnected
 from workshop.part import decode_part
@@ -122,7 +122,7 @@ def _close(line: Line, options: Options, console: Console) -> int:
     verification = run_verification(bundle, trust)
     verdicts = [msgspec.to_builtins(verdict) for verdict in verification.verdicts]
     console.print(indicator_table(definitions, results, options.language))
-    console.print(verdict_table(verdicts, options.language))
+    console.print(verdict_lines(verdicts, options.language))
     print_verification(verification, console)
     console.print(account.in_words(), style="" if account.holds else "red")
     console.print(f"bundle 证据包: {bundle}\ntrust file 信任文件: {trust}", soft_wrap=True)
@@ -166,7 +166,9 @@ def _account(folder: Path) -> tuple[Balance, list[dict[str, Any]]]:
     from store.signing import SigningKey
 
     truth = read_truth(sorted((folder / "truth").glob("*.jsonl")))
-    archive = Archive.open(folder / "gateway" / "archive.sqlite", key=SigningKey.load(folder / "gateway" / "key.pem"), origin=None, clock=lambda: 0)
+    origin = json.loads((folder / "trust.json").read_text())["origin"]
+    key = SigningKey.load(folder / "gateway" / "key.pem")
+    archive = Archive.open(folder / "gateway" / "archive.sqlite", key=key, origin=origin, clock=lambda: 0)
     try:
         gaps = [gap for _, gap in archive.gaps()]
         signals = {f"{equipment}/{name}" for equipment, name in zip(truth.equipment, truth.name, strict=True)}

@@ -3,7 +3,10 @@
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 OUTCOMES = {
     "confirmed": ("属实", "confirmed", "green"),
@@ -43,14 +46,25 @@ def indicator_table(definitions: dict[str, dict[str, Any]], results: list[dict[s
     return table
 
 
+def verdict_lines(verdicts: list[dict[str, Any]], language: str) -> Group:
+    """A paragraph a verdict: outcome, claim, date, and the reason in words."""
+    lines = []
+    for verdict in verdicts:
+        zh, en, colour = OUTCOMES.get(str(verdict["outcome"]), ("?", str(verdict["outcome"]), "red"))
+        said = f"  {verdict['claim']} · {verdict.get('clause') or 'own claim 自述'} · {verdict['as_of']}"
+        head = Text.assemble((f"{zh} {en}", f"bold {colour}"), said)
+        reason = verdict.get("reason_zh" if language == "zh" else "reason") or verdict.get("reason", "")
+        lines += [head, Padding(Text(str(reason)), (0, 0, 0, 4))]
+    return Group(*lines)
+
+
 def verdict_table(verdicts: list[dict[str, Any]], language: str) -> Table:
-    """One line a verdict: claim, clause, outcome, as of, reason."""
+    """One line a verdict: claim, clause, outcome, as of."""
     chinese = language == "zh"
     table = Table(title="结论" if chinese else "Verdicts", title_justify="left", expand=False)
-    for name in ("声明", "条款", "结论", "依据日期", "理由") if chinese else ("claim", "clause", "verdict", "as of", "reason"):
+    for name in ("声明", "条款", "结论", "依据日期") if chinese else ("claim", "clause", "verdict", "as of"):
         table.add_column(name, overflow="fold")
     for verdict in verdicts:
         zh, en, colour = OUTCOMES.get(str(verdict["outcome"]), ("?", str(verdict["outcome"]), "red"))
-        reason = verdict.get("reason_zh" if chinese else "reason") or verdict.get("reason", "")
-        table.add_row(str(verdict["claim"]), str(verdict.get("clause") or "–"), f"[{colour}]{zh} {en}[/]", str(verdict["as_of"]), str(reason))
+        table.add_row(str(verdict["claim"]), str(verdict.get("clause") or "–"), f"[{colour}]{zh} {en}[/]", str(verdict["as_of"]))
     return table

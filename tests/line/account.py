@@ -42,7 +42,7 @@ def stored_in(folder: Path, signals: set[str]) -> tuple[dict[tuple[str, int], tu
     rows: dict[tuple[str, int], tuple[str, Any]] = {}
     gaps: list[tuple[str, int, int, str]] = []
     connection = sqlite3.connect(f"file:{folder}/gateway/archive.sqlite?mode=ro", uri=True)
-    headers = {index: msgspec.json.decode(header) for index, header in connection.execute("SELECT idx, header FROM batches")}
+    headers = {index: msgspec.json.decode(header) for index, header in connection.execute("SELECT number, header FROM batches")}
     seen: Counter[tuple[str, int]] = Counter()
     for header in headers.values():
         gaps += [(signal, gap["from_us"], gap["to_us"], gap["reason"]) for gap in header["gaps"] for signal in gap["signals"]]

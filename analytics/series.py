@@ -1,0 +1,233 @@
+"""Series: the readings of one signal as columns in order of time, each fact once; and the inputs of an indicator cut from them.
+
+What happens to readings that say the same time twice is a function of the set of readings alone, not of the order in which they are given: the same
+value again counts once; of conflicting values the one received first stays, and the others are counted as conflicts.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from workshop.block import Block
+from workshop.calendar import scheduled_windows, service_window
+from workshop.reading import Quality, ValueKind
+from workshop.register import Equipment, Workshop
+from workshop.signal import Origin, Signal, SignalKind, signal_id
+from workshop.window import HOUR_US, SECOND_US, Window
+
+LOOKBACK_US = HOUR_US
+"""How far before a window readings can matter to it. No value is held longer, and a counter silent for longer begins anew."""
+
+EXACT = 2**53
+"""Integers below this are exact as floats too: a machine may send a count as either and gives the same bits. Larger ones are not usable."""
+
+ENERGY_SCALES = {"W.h": 1_000, "kW.h": 1_000_000}
+"""Energy counters are read in mWh; by UCUM unit."""
+
+MACHINE = "*"
+"""Among an indicator's roles: every signal that the machine itself makes."""
+
+
+class Series(msgspec.Struct, frozen=True, eq=False):
+    """n readings of one signal; times strictly increase. Values of rows that are not good mean nothing.
+
+    Only quality *good* is good: *uncertain* is unknown too, since what nobody vouches for must not support a claim.
+    """
+
+    time_us: NDArray[np.int64]
+    """Source times, µs UTC."""
+    value: NDArray[np.int64] | NDArray[np.float64]
+    """i64[n] when every value is an integer, else f64[n]; NaN where it is text."""
+    good: NDArray[np.bool_]
+    conflict_us: NDArray[np.int64]
+    """Source times of readings that contradict one that is kept."""
+
+    def __len__(self) -> int:
+        return len(self.time_us)
+
+    def span(self, first: int, end: int) -> "Series":
+        """The rows [first, end), without conflicts."""
+        return Series(self.time_us[first:end], self.value[first:end], self.good[first:end], NO_TIMES)
+
+    def integers(self, scale: int = 1) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The values times `scale` as integers, and which of them can be used: good, a number, and below 2^53 when scaled.
+
+        A float is rounded to the nearest integer, halves to even; with scale 1 it must be an integer already.
+        """
+        limit = EXACT // scale
+        with np.errstate(invalid="ignore"):  # NaN compares as it should: False
+            usable = self.good & (self.value > -limit) & (self.value < limit)
+            if self.value.dtype != np.int64 and scale == 1:
+                usable &= self.value == np.rint(self.value)
+        whole = np.where(usable, self.value, 0) * scale
+        return np.rint(whole).astype(np.int64) if whole.dtype == np.float64 else whole.astype(np.int64), usable
+
+
+NO_TIMES = np.zeros(0, np.int64)
+EMPTY = Series(NO_TIMES, np.zeros(0, np.int64), np.zeros(0, np.bool_), NO_TIMES)
+
+
+class Inputs(msgspec.Struct, frozen=True, eq=False):
+    """What an indicator measures from: one piece of equipment, its series by role in one window, and what is carried into it."""
+
+    equipment: Equipment
+    columns: dict[str, Series]
+    """By role: rows with source time in the window; a role without a signal is missing."""
+    carry_in: dict[str, Series]
+    """By role: the last row before the window and, if that one is not good, the last good one too; none older than `LOOKBACK_US`."""
+    calendar: tuple[Window, ...]
+    """Planned busy time of this equipment in the window."""
+    observed: tuple[Window, ...]
+    """Time in which it is watched: the planned busy time; all of its service time in the window where the register has no shifts."""
+    register: Workshop
+
+    def series(self, role: str) -> Series:
+        """Carried rows and the window's rows of a role as one series; empty when there is no such signal."""
+        column, carried = self.columns.get(role, EMPTY), self.carry_in.get(role, EMPTY)
+        if not len(carried):
+            return column
+        value = np.concatenate((carried.value, column.value))  # both are spans of one series, so of one type
+        return Series(
+            np.concatenate((carried.time_us, column.time_us)), value, np.concatenate((carried.good, column.good)),  # type: ignore[arg-type]
+            column.conflict_us,
+        )
+
+    def signal(self, role: str) -> Signal | None:
+        """The definition behind a role; None where this equipment has none that may support a claim."""
+        return next((signal for signal in usable_signals(self.equipment) if signal.role == role), None)
+
+    def hold_us(self, role: str) -> int:
+        """How long a reading of this role may be held, µs."""
+        signal = self.signal(role)
+        return min(signal.max_age_s * SECOND_US, LOOKBACK_US) if signal else 0
+
+    def scale(self, role: str) -> int:
+        """What a reading of this role is multiplied with to be an integer: mWh for energy, 1 for everything else."""
+        signal = self.signal(role)
+        return scale_of(signal) if signal else 1
+
+    def conflicts(self, roles: Sequence[str]) -> int:
+        """Number of contradicting readings of these roles in the window."""
+        return sum(len(self.columns[role].conflict_us) for role in roles if role in self.columns)
+
+
+def usable_signals(equipment: Equipment) -> list[Signal]:
+    """The signals that may support a claim: all but the derived ones, which are what a model says and not what happened."""
+    return [signal for signal in equipment.signals if signal.origin is not Origin.DERIVED]
+
+
+def scale_of(signal: Signal) -> int:
+    """What readings of this signal are multiplied with to be integers: mWh for energy, 1 for everything else."""
+    return ENERGY_SCALES.get(signal.unit, 1)
+
+
+def wanted_signals(equipment: Equipment, roles: Sequence[str]) -> list[Signal]:
+    """The equipment's signals with one of these roles; `MACHINE` among them stands for every signal that the machine itself makes."""
+    every = MACHINE in roles
+    return [signal for signal in usable_signals(equipment) if signal.role in roles or (every and signal.origin is Origin.MACHINE)]
+
+
+def series_of(block: Block, signals: Collection[str] | None = None) -> dict[str, Series]:
+    """The series of every signal in a block, by signal id; only of these signals when they are named. Rows may come in any order."""
+    wanted = [number for number, name in enumerate(block.signals) if signals is None or name in signals]
+    column = block.signal
+    if bool((column[1:] < column[:-1]).any()):
+        block = block.take(np.argsort(column, kind="stable"))
+    ends = np.searchsorted(block.signal, np.arange(len(block.signals)), side="right").tolist()
+    return {block.signals[number]: _series(block, slice(ends[number - 1] if number else 0, ends[number])) for number in wanted}
+
+
+def inputs_of(register: Workshop, equipment: Equipment, block: Block, window: Window) -> Inputs:
+    """The inputs of one piece of equipment from a block that reaches back `LOOKBACK_US` before the window, or holds the last row before it."""
+    names = {signal_id(equipment.id, signal.name) for signal in equipment.signals}
+    watched = observed_windows(register, equipment, window)
+    return cut_inputs(register, equipment, series_of(block, names), window, usable_signals(equipment), watched)
+
+
+def observed_windows(register: Workshop, equipment: Equipment, window: Window) -> list[Window]:
+    """The time in which the equipment is watched: its planned busy time, or all of its service time where the register has no shifts."""
+    if register.shifts:
+        return scheduled_windows(register, window, equipment)
+    in_service = window.clip(service_window(register, equipment))
+    return [in_service] if in_service.length_us else []
+
+
+def cut_inputs(
+    register: Workshop, equipment: Equipment, series: Mapping[str, Series], window: Window, signals: Sequence[Signal], observed: Sequence[Window],
+) -> Inputs:
+    """The inputs for one window, from whole series by signal id.
+
+    Args:
+        signals: the equipment's signals that are wanted.
+        observed: `observed_windows` of this equipment in this window.
+    """
+    columns, carry_in = {}, {}
+    for signal in signals:
+        whole = series.get(signal_id(equipment.id, signal.name))
+        if whole is None:
+            continue
+        oldest, first, end = np.searchsorted(whole.time_us, (window.start_us - LOOKBACK_US, window.start_us, window.end_us)).tolist()
+        conflicts = whole.conflict_us[slice(*np.searchsorted(whole.conflict_us, (window.start_us, window.end_us)).tolist())]
+        columns[signal.role] = Series(whole.time_us[first:end], whole.value[first:end], whole.good[first:end], conflicts)
+        carry_in[signal.role] = _carried(whole, oldest, first, signal)
+    planned = tuple(observed) if register.shifts else ()
+    return Inputs(equipment, columns, carry_in, planned, tuple(observed), register)
+
+
+def digest_of(inputs: Inputs) -> str:
+    """SHA-256 (hex) over the canonical columns: every role in sorted order with its times, values and qualities, carried rows first."""
+    digest = hashlib.sha256(inputs.equipment.id.encode())
+    for role in sorted(inputs.columns):
+        series = inputs.series(role)
+        digest.update(f"\n{role} {len(series)} {series.value.dtype.kind}\n".encode())
+        digest.update(series.time_us.astype("<i8").tobytes())
+        digest.update(series.value.astype(series.value.dtype.newbyteorder("<")).tobytes())
+        digest.update(series.good.tobytes() + series.conflict_us.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _carried(whole: Series, oldest: int, first: int, signal: Signal) -> Series:
+    if first == oldest:
+        return EMPTY
+    last = whole.span(first - 1, first)
+    if signal.kind is not SignalKind.COUNTER or bool(last.integers(scale_of(signal))[1][0]):
+        return last
+    # A counter goes on from its last usable value, while what is held ends at the bad reading.
+    earlier = np.flatnonzero(whole.span(oldest, first).integers(scale_of(signal))[1])
+    if not len(earlier):
+        return last
+    rows = np.array([oldest + int(earlier[-1]), first - 1])
+    return Series(whole.time_us[rows], whole.value[rows], whole.good[rows], NO_TIMES)
+
+
+def _series(block: Block, rows: slice) -> Series:
+    time, kind, quality = block.source_time_us[rows], block.kind[rows], block.quality[rows]
+    value: NDArray[np.int64] | NDArray[np.float64] = block.value_i64[rows]
+    if bool(((kind == ValueKind.F64) | (kind == ValueKind.TEXT)).any()):
+        value = np.where(kind == ValueKind.I64, value.astype(np.float64), block.value_f64[rows])
+        value[kind == ValueKind.TEXT] = np.nan
+    if bool((time[1:] > time[:-1]).all()):
+        return Series(time, value, quality == Quality.GOOD, NO_TIMES)
+    return _arrange(time, block.received_time_us[rows], value, quality)
+
+
+def _arrange(
+    time: NDArray[np.int64], received: NDArray[np.int64], value: NDArray[np.int64] | NDArray[np.float64], quality: NDArray[np.uint8],
+) -> Series:
+    """Sorted by time, each fact once. Texts at one time count as the same: no indicator reads them."""
+    bad = quality == Quality.BAD
+    order = np.lexsort((quality, received, value, bad, time))
+    time, received, value, quality, bad = time[order], received[order], value[order], quality[order], bad[order]
+    with np.errstate(invalid="ignore"):
+        number = ~np.isnan(value)  # NaN stands for a text
+        equal = bad[1:] | (value[1:] == value[:-1]) | ~(number[1:] | number[:-1])
+    same = (time[1:] == time[:-1]) & (bad[1:] == bad[:-1]) & equal
+    facts = np.flatnonzero(np.concatenate(([True], ~same)))
+    # Of equal arrival the smaller value stays: any rule will do that does not depend on the order of the rows.
+    facts = facts[np.lexsort((value[facts], quality[facts], received[facts], time[facts]))]
+    time, value, quality = time[facts], value[facts], quality[facts]
+    first = np.concatenate(([True], time[1:] != time[:-1]))
+    return Series(time[first], value[first], quality[first] == Quality.GOOD, time[~first])

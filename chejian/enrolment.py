@@ -1,0 +1,62 @@
+"""The folder of an enrolled edge: its key, and what the gateway answered."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from workshop.errors import ConfigError
+from workshop.wire import EnrolAnswer
+
+if TYPE_CHECKING:
+    from store.signing import SigningKey
+
+KEY, ANSWER = "key.pem", "enrolment.json"
+
+
+def enrol_folder(url: str, token: str, edge: str, folder: Path) -> EnrolAnswer:
+    """Makes the edge's key, if there is none yet, and enrols it; key and answer stay in the folder, readable by their owner only.
+
+    Raises:
+        ConfigError: enrolled already, the folder cannot be written, or the gateway refuses the token.
+        NotConnected: nobody answers.
+    """
+    from edge.enrol import enrol
+    from store.signing import SigningKey
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made ({error.strerror})") from error
+    if (folder / ANSWER).exists():
+        raise ConfigError(f"{folder}: edge '{edge}' is enrolled already; move {ANSWER} away to enrol again")
+    if (folder / KEY).exists():  # an enrolment that failed half-way: the key has not been used yet
+        key = SigningKey.load(folder / KEY)
+    else:
+        key = SigningKey.create()
+        key.save(folder / KEY)
+    answer = enrol(url, token, edge, key)
+    descriptor = os.open(folder / ANSWER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(answer), indent=1))
+    return answer
+
+
+def load_enrolment(folder: Path, edge: str) -> tuple[EnrolAnswer, "SigningKey"]:
+    """The answer and the key of an enrolled edge.
+
+    Raises:
+        ConfigError: not enrolled, or another edge's folder.
+    """
+    from store.signing import SigningKey
+
+    try:
+        answer = msgspec.json.decode((folder / ANSWER).read_bytes(), type=EnrolAnswer)
+    except OSError as error:
+        raise ConfigError(f"{folder}: edge '{edge}' is not enrolled; get a one-time token and run: chejian edge enrol") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{folder / ANSWER}: {error}; move it away and enrol again") from error
+    if answer.edge != edge:
+        raise ConfigError(f"{folder}: belongs to edge '{answer.edge}', not '{edge}'; name another data folder")
+    return answer, SigningKey.load(folder / KEY)

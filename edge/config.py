@@ -1,0 +1,205 @@
+"""What an edge collects and where it sends it: edge-*.toml. Addresses stand here and nowhere else."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from edge.source import MappedSignal, SourceContext, open_source
+from edge.strict import convert
+from workshop.batch import Provenance
+from workshop.errors import ConfigError
+from workshop.register import EQUIPMENT_ID, Workshop
+from workshop.signal import Origin, signal_id
+
+Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+_PLACEHOLDER = re.compile(r"\{[^}]*\}")
+
+
+class GatewayBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[gateway]`: where batches go."""
+
+    url: str
+    timeout_s: Seconds = 10.0
+    """How long an answer may take."""
+    max_retry_s: Seconds = 30.0
+    """Upper limit of the back-off, which is drawn anew for each try."""
+
+
+class SealBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[seal]`: when readings on disk become a signed batch."""
+
+    every_s: Seconds = 10.0
+    rows: Annotated[int, Meta(ge=1, le=65_536)] = 65_536
+
+
+class CommitBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[commit]`: when readings are made durable, and their senders told."""
+
+    every_ms: Milliseconds = 200
+    """At most this long after the first reading of a commit."""
+    idle_ms: Milliseconds = 20
+    """Sooner, when nothing has come for this long."""
+
+
+class LiveBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[live]`: the thin way for values that people look at."""
+
+    every_ms: Milliseconds = 250
+
+
+class RetryBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[retry]`: how the supervisor comes back to a source; each wait is a random half to whole of the doubled one before."""
+
+    first_s: Seconds = 0.2
+    max_s: Seconds = 5.0
+
+
+class ShutdownBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[shutdown]`: how an orderly end goes."""
+
+    linger_ms: Milliseconds = 500
+    """How long to go on reading what is already on its way."""
+    drain_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    """How long to try to deliver everything; what is left is sent after the next start."""
+
+
+class EquipmentBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[source.equipment]]`: one piece of equipment behind a source and the map that it follows."""
+
+    id: str
+    map: str
+
+
+class SourceBlock(msgspec.Struct, frozen=True):
+    """`[[source]]`: name, protocol, maps, equipment; every other key is an option of the protocol."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    protocol: str
+    map: dict[str, dict[str, str]]
+    equipment: tuple[EquipmentBlock, ...]
+    options: dict[str, Any] = {}
+
+
+class EdgeSettings(msgspec.Struct, frozen=True):
+    """Everything in an edge-*.toml."""
+
+    edge: str
+    provenance: Provenance
+    register: str
+    """Path of the register, relative to the file."""
+    data: str
+    """Folder of key, enrolment and journal."""
+    gateway: GatewayBlock
+    source: tuple[SourceBlock, ...]
+    seal: SealBlock = SealBlock()
+    commit: CommitBlock = CommitBlock()
+    live: LiveBlock = LiveBlock()
+    retry: RetryBlock = RetryBlock()
+    shutdown: ShutdownBlock = ShutdownBlock()
+
+
+class _EdgeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    edge: str
+    provenance: Provenance
+    register: str
+    data: str
+    gateway: dict[str, Any]
+    source: list[dict[str, Any]] = []
+    seal: dict[str, Any] = {}
+    commit: dict[str, Any] = {}
+    live: dict[str, Any] = {}
+    retry: dict[str, Any] = {}
+    shutdown: dict[str, Any] = {}
+
+
+def load_edge(text: bytes | str, file: str) -> EdgeSettings:
+    """The settings from the text of an edge-*.toml.
+
+    Args:
+        file: name to put in messages.
+    Raises:
+        ConfigError: not TOML, an unknown or missing key, a wrong type. Options of protocols and signals are looked at by `check_edge`.
+    """
+    try:
+        tables = msgspec.toml.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: is not TOML: {error}") from error
+    raw = convert(tables, _EdgeFile, file)
+    if not EQUIPMENT_ID.fullmatch(raw.edge):
+        raise ConfigError(f"{file}: edge '{raw.edge}': an id is lower-case letters, digits and single hyphens, such as edge-1")
+    if not raw.source:
+        raise ConfigError(f"{file}: no [[source]]: this edge would collect nothing; add one")
+    return EdgeSettings(
+        raw.edge, raw.provenance, raw.register, raw.data, convert(raw.gateway, GatewayBlock, f"{file}: [gateway]"),
+        tuple(_source(table, file, number) for number, table in enumerate(raw.source, 1)),
+        convert(raw.seal, SealBlock, f"{file}: [seal]"), convert(raw.commit, CommitBlock, f"{file}: [commit]"),
+        convert(raw.live, LiveBlock, f"{file}: [live]"), convert(raw.retry, RetryBlock, f"{file}: [retry]"),
+        convert(raw.shutdown, ShutdownBlock, f"{file}: [shutdown]"),
+    )
+
+
+def _source(table: dict[str, Any], file: str, number: int) -> SourceBlock:
+    where = f"{file}: source '{table['name']}'" if isinstance(table.get("name"), str) else f"{file}: [[source]] number {number}"
+    own = {key: table[key] for key in ("name", "protocol", "map", "equipment") if key in table}
+    block = convert(own, SourceBlock, where)
+    return msgspec.structs.replace(block, options={key: value for key, value in table.items() if key not in own})
+
+
+def check_edge(settings: EdgeSettings, register: Workshop, file: str) -> None:
+    """Compares the settings with the register, and lets every protocol look at its options and addresses. Nothing is connected.
+
+    Raises:
+        ConfigError: unknown protocol, option, equipment, map or signal, equipment or source named twice, an address that the protocol refuses.
+    """
+    names: set[str] = set()
+    owner: dict[str, str] = {}
+    for block in settings.source:
+        where = f"{file}: source '{block.name}'"
+        if block.name in names:
+            raise ConfigError(f"{where} stands twice; give each source its own name")
+        names.add(block.name)
+        for equipment in block.equipment:
+            if equipment.id in owner:
+                raise ConfigError(f"{where}: equipment '{equipment.id}' is already read by source '{owner[equipment.id]}'; a machine has one source")
+            owner[equipment.id] = block.name
+        open_source(block.protocol, block.options, source_context(settings, block, register, file, clock=lambda: 0))
+
+
+def source_context(settings: EdgeSettings, block: SourceBlock, register: Workshop, file: str, **more: Any) -> SourceContext:
+    """What the source of this block is given; `more` are clock, directory and durable.
+
+    Raises:
+        ConfigError: equipment, map or signal that does not exist; names file, source, equipment and what exists.
+    """
+    where = f"{file}: source '{block.name}'"
+    if not block.equipment:
+        raise ConfigError(f"{where}: no [[source.equipment]]: it would collect nothing; add one")
+    signals = tuple(signal for equipment in block.equipment for signal in _mapped(block, equipment, register, where))
+    return SourceContext(block.name, where, settings.edge, signals, **more)
+
+
+def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, where: str) -> list[MappedSignal]:
+    item = register.find(equipment.id)
+    if item is None:
+        raise ConfigError(f"{where}: equipment '{equipment.id}' is not in the register; there are {', '.join(e.id for e in register.equipment)}")
+    if equipment.map not in block.map:
+        raise ConfigError(f"{where}: equipment '{equipment.id}': no map '{equipment.map}'; there are {', '.join(sorted(block.map)) or 'none'}")
+    known = {signal.name: signal for signal in item.signals if signal.origin is Origin.MACHINE}
+    mapped = []
+    for name, address in block.map[equipment.map].items():
+        if name not in known:
+            raise ConfigError(
+                f"{where}: equipment '{equipment.id}': signal '{name}' is not one that the register expects from the machine; "
+                f"there are {', '.join(known) or 'none'}"
+            )
+        if unknown := set(_PLACEHOLDER.findall(address)) - {"{equipment}"}:
+            raise ConfigError(f"{where}: map '{equipment.map}': signal '{name}': no placeholder {min(unknown)}; there is {{equipment}}")
+        filled = address.replace("{equipment}", equipment.id)
+        mapped.append(MappedSignal(signal_id(equipment.id, name), equipment.id, known[name].kind, filled, equipment.map))
+    if not mapped:
+        raise ConfigError(f"{where}: map '{equipment.map}' is empty; name at least one signal")
+    return mapped

@@ -1,0 +1,55 @@
+"""The thin way for values that people look at: the newest of each signal, several times a second. Never stored, never evidence, never in the way."""
+
+import asyncio
+
+import httpx
+import msgspec
+import numpy as np
+
+from edge.uplink import open_client
+from workshop.block import Block
+from workshop.wire import LatestPost, LatestReading
+
+
+class Live:
+    """Posts what changed since the last post; what fails is counted and forgotten."""
+
+    def __init__(self, url: str, token: str, edge: str, *, every_ms: int, timeout_s: float = 2.0) -> None:
+        """For a gateway at `http(s)://host:port`."""
+        self.posts = 0
+        self.failures = 0
+        self._edge, self._every_s = edge, every_ms / 1000
+        self._client = open_client(url, token, timeout_s)
+        self._changed: dict[str, LatestReading] = {}
+        self._newest_us: dict[str, int] = {}
+
+    def note(self, block: Block) -> None:
+        """Takes the newest row of each signal in the block."""
+        numbers, from_end = np.unique(block.signal[::-1], return_index=True)
+        for number, back in zip(numbers.tolist(), from_end.tolist(), strict=True):
+            signal, row = block.signals[number], len(block) - 1 - back
+            time_us = int(block.source_time_us[row])
+            if time_us >= self._newest_us.get(signal, 0):
+                self._newest_us[signal] = time_us
+                self._changed[signal] = LatestReading(signal, time_us, block.value(row), int(block.quality[row]))
+
+    async def run(self) -> None:
+        """Posts until cancelled."""
+        while True:
+            await asyncio.sleep(self._every_s)
+            changed, self._changed = self._changed, {}
+            if changed:
+                await self._post(LatestPost(self._edge, list(changed.values())))
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._client.aclose()
+
+    async def _post(self, post: LatestPost) -> None:
+        try:
+            answer = await self._client.post("/v1/latest", content=msgspec.json.encode(post), headers={"Content-Type": "application/json"})
+        except httpx.HTTPError:
+            self.failures += 1
+            return
+        self.posts += 1
+        self.failures += not answer.is_success

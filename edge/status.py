@@ -1,0 +1,72 @@
+"""What an edge says of itself: status.json, written whole once a second."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from store.journal import JournalStatus
+
+
+class SourceState(msgspec.Struct):
+    """How a source is doing; for the status file."""
+
+    connected: bool = False
+    since_us: int = 0
+    """Of the present state."""
+    failures: int = 0
+    """Connections that failed or were lost since the start."""
+    crashes: int = 0
+    """Of these, errors that nobody had foreseen; their tracebacks are in the log."""
+    error: str = ""
+    """The last reason, while not connected."""
+
+
+class UplinkState(msgspec.Struct):
+    """How the uplink is doing; for the status file."""
+
+    state: str = "idle"
+    """idle, sending, waiting (trying again) or stopped (a person must look)."""
+    why: str = ""
+    sent_batches: int = 0
+    failures: int = 0
+
+
+class SourceStatus(SourceState):
+    """A source, with what it gave."""
+
+    readings: int = 0
+    """Stored since the start."""
+    problems: dict[str, str] = {}
+    """Signal → why it gives nothing."""
+
+
+class EdgeStatus(msgspec.Struct):
+    """One look at a running edge."""
+
+    pid: int
+    edge: str
+    time_us: int
+    ready: list[str]
+    """Connected sources."""
+    sources: dict[str, SourceStatus]
+    links: dict[str, bool]
+    journal: JournalStatus
+    uplink: UplinkState
+    repeated: int
+    """Readings that came again after a reconnect, or lay in a declared gap, and were dropped."""
+    refused: int
+    """Items of source data in quarantine since the start."""
+    live_posts: int
+    live_failures: int
+    disk: str = ""
+    """Why nothing can be stored at the moment."""
+    stopped: bool = False
+    """Whether this is the last word of an orderly end."""
+
+
+def write_status(path: Path, status: EdgeStatus) -> None:
+    """Replaces the file: a reader sees the old or the new one, never half of it."""
+    draft = path.with_suffix(".new")
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=1))
+    os.replace(draft, path)  # noqa: PTH105 – replaces on Windows too

@@ -1,0 +1,251 @@
+"""The way out: seals what is on disk into signed batches and delivers them, at least once and in order.
+
+    2xx with watermark          may forget up to it
+    409 sequence-gap            send from its watermark on
+    409 conflict, other 4xx     stop, say why; the journal keeps filling
+    429, 5xx, no answer         the same again, after a back-off drawn at random, or as long as Retry-After says
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from time import monotonic
+
+import httpx
+import msgspec
+
+from edge.config import SealBlock
+from edge.status import UplinkState
+from edge.worker import Worker
+from store.journal import EdgeJournal
+from workshop.batch import ClockState, SealedBatch, frame
+from workshop.errors import ConfigError, NotConnected
+from workshop.wire import BATCH_CONTENT_TYPE, Acknowledgement, Problem
+
+_log = logging.getLogger(__name__)
+_MAX_BODY = 4 * 2**20
+_FIRST_RETRY_S = 0.5
+_LONGEST_WAIT_S = 3600.0
+_LOOK_S = 1.0
+_SEAL = SealBlock()
+_AGAIN = {408, 425, 429}
+
+
+class Uplink:
+    """Delivers one journal to one gateway. `run` until stopped, then `drain`, then `close`."""
+
+    def __init__(
+        self, url: str, token: str, journal: EdgeJournal, *, worker: Worker | None = None, seal: SealBlock = _SEAL, timeout_s: float = 10.0,
+        max_retry_s: float = 30.0, clock_state: Callable[[], ClockState] = ClockState,
+    ) -> None:
+        """For a gateway at `http(s)://host:port`.
+
+        Args:
+            worker: the thread on which the journal is used; one of its own if nobody else uses the journal.
+        Raises:
+            ConfigError: not an http address.
+        """
+        self.state = UplinkState()
+        self._journal, self._own_worker = journal, Worker() if worker is None else None
+        self._worker = worker or self._own_worker or Worker()
+        self._seal_block, self._max_retry_s, self._clock_state = seal, max_retry_s, clock_state
+        self._client = open_client(url, token, timeout_s)
+        self._url = url
+        self._sealed = asyncio.Event()
+        self._next: int | None = None
+        self._tries = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Seals and sends until told to stop."""
+        tasks = [asyncio.create_task(self._seal_now_and_then()), asyncio.create_task(self._send_on()), asyncio.create_task(stop.wait())]
+        try:
+            await asyncio.wait({tasks[0], tasks[2]}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def drain(self, deadline_s: float) -> bool:
+        """Seals everything and sends until all is acknowledged; whether that was so within `deadline_s`."""
+        await self._seal()
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not self.is_stopped:
+                    wait_s = await self._send()
+                    if wait_s is None:
+                        return True
+                    await asyncio.sleep(wait_s)
+        except TimeoutError:
+            pass
+        return False
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+        if self._own_worker is not None:
+            self._own_worker.close()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the gateway gave an answer after which only a person can go on."""
+        return self.state.state == "stopped"
+
+    async def _seal_now_and_then(self) -> None:
+        last = monotonic()
+        while True:
+            await asyncio.sleep(min(_LOOK_S, self._seal_block.every_s))
+            rows = await self._worker.call(self._journal.unsealed_rows)
+            if rows >= self._seal_block.rows or monotonic() - last >= self._seal_block.every_s:
+                last = monotonic()
+                await self._seal()
+
+    async def _seal(self) -> None:
+        try:
+            await self._worker.call(self._journal.seal, self._clock_state())
+        except NotConnected as error:
+            _log.error("cannot seal: %s; tried again later", error)
+        # Also without a new batch: an older one may still be waiting after a start.
+        self._sealed.set()
+
+    async def _send_on(self) -> None:
+        self._sealed.set()
+        while not self.is_stopped:
+            wait_s = await self._send()
+            if wait_s is None:
+                self._sealed.clear()
+                await self._sealed.wait()
+            else:
+                await asyncio.sleep(wait_s)
+
+    async def _send(self) -> float | None:
+        """Sends the next batches once. Returns how long to wait before the next time, s; None when nothing is left to send."""
+        try:
+            pending = await self._worker.call(self._journal.pending if self._next is None else self._from_next)
+            if not pending:
+                self._next = None
+                self._become("idle")
+                return None
+            if self._next is not None and pending[0][0] != self._next:
+                return self._stop(f"the gateway asks for batch {self._next}, and this edge keeps only from {pending[0][0]} on")
+            chosen = _chosen(pending)
+            self._become("sending" if self.state.state == "idle" else self.state.state)
+            return await self._post(chosen)
+        except ConfigError as error:
+            return self._stop(str(error))
+        except NotConnected as error:
+            return self._later(str(error))
+
+    def _from_next(self) -> list[tuple[int, SealedBatch]]:
+        return self._journal.from_seq(self._next or 1)
+
+    async def _post(self, chosen: list[tuple[int, bytes]]) -> float:
+        body = b"".join(data for _, data in chosen)
+        try:
+            answer = await self._client.post("/v1/batches", content=body, headers={"Content-Type": BATCH_CONTENT_TYPE})
+        except httpx.HTTPError as error:
+            return self._later(f"{self._url}: {str(error) or type(error).__name__}")
+        if answer.is_success:
+            return await self._acknowledged(answer, chosen)
+        problem = _problem(answer)
+        said = f"{self._url}: {answer.status_code} {problem.type}: {problem.detail or problem.title}"
+        if answer.status_code == 409 and problem.type == "sequence-gap" and problem.watermark is not None:
+            if problem.watermark + 1 == chosen[0][0]:
+                return self._later(f"{said}; it contradicts itself")
+            _log.warning("%s; sending from batch %d", said, problem.watermark + 1)
+            self._next = problem.watermark + 1
+            if not await self._worker.call(self._from_next):
+                return self._stop(f"{said}; this journal has no batch {self._next}: it is an old copy")
+            return 0.0
+        if answer.status_code in _AGAIN or answer.status_code >= 500:
+            return self._later(said, _retry_after_s(answer))
+        return self._stop(said)
+
+    async def _acknowledged(self, answer: httpx.Response, chosen: list[tuple[int, bytes]]) -> float:
+        try:
+            given = msgspec.json.decode(answer.content, type=Acknowledgement)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self._later(f"{self._url}: {answer.status_code} without an acknowledgement; is that the gateway?")
+        if (given.edge, given.epoch) != (self._journal.edge, self._journal.epoch):
+            return self._stop(f"{self._url}: acknowledges edge {given.edge}, epoch {given.epoch}: not ours")
+        if given.watermark < chosen[0][0]:
+            return self._later(f"{self._url}: acknowledges {given.watermark} on receiving {chosen[0][0]}")
+        await self._worker.call(self._journal.acknowledge, given.watermark)
+        self._next = None if given.watermark >= self._journal.watermark else given.watermark + 1
+        self.state.sent_batches += len(chosen)
+        self._tries = 0
+        self._become("sending")
+        return 0.0
+
+    def _later(self, why: str, at_least_s: float = 0.0) -> float:
+        """How long to wait: anything up to twice as long as the time before (full jitter), so that many edges do not come at once."""
+        if self.state.state != "waiting":
+            _log.warning("uplink: %s; trying again", why)
+        self._become("waiting", why)
+        self.state.failures += 1
+        wait_s = random.uniform(0, min(self._max_retry_s, _FIRST_RETRY_S * 2 ** min(self._tries, 20)))
+        self._tries += 1
+        return max(wait_s, min(at_least_s, _LONGEST_WAIT_S))
+
+    def _stop(self, why: str) -> float:
+        _log.error("uplink stopped: %s; the journal keeps filling", why)
+        self._become("stopped", why)
+        return 0.0
+
+    def _become(self, state: str, why: str = "") -> None:
+        self.state.state, self.state.why = state, why
+
+
+def open_client(url: str, token: str, timeout_s: float) -> httpx.AsyncClient:
+    """A client of the gateway; proxies of the environment are not ours to use.
+
+    Raises:
+        ConfigError: not an http address.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    check_gateway(url)
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
+
+
+def check_gateway(url: str) -> None:
+    """Refuses what is not an http address.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigError(f"gateway url '{url}': {error}; write http://host:port") from error
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ConfigError(f"gateway url '{url}' should look like http://host:port")
+
+
+def _chosen(pending: list[tuple[int, SealedBatch]]) -> list[tuple[int, bytes]]:
+    """As many frames as fit in one request, at least one."""
+    chosen: list[tuple[int, bytes]] = []
+    size = 0
+    for seq, batch in pending:
+        data = frame(batch)
+        if chosen and size + len(data) > _MAX_BODY:
+            break
+        chosen.append((seq, data))
+        size += len(data)
+    return chosen
+
+
+def _problem(answer: httpx.Response) -> Problem:
+    try:
+        return msgspec.json.decode(answer.content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Problem("unknown", answer.reason_phrase, answer.status_code)
+
+
+def _retry_after_s(answer: httpx.Response) -> float:
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
+
+

@@ -1,0 +1,60 @@
+"""data/proofs.json: the hashes beside the range of the data log that the bundle holds."""
+
+import msgspec
+
+from workshop.canonical import canonical_json
+from workshop.errors import Rejected
+
+
+class Consistency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """RFC 6962, 2.1.2: the log of size `new` begins with the log of size `old`. Hashes in hexadecimal."""
+
+    old: int
+    new: int
+    hashes: tuple[str, ...]
+
+
+class Proofs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the root of the whole data log is recomputed from, beside the leaves of the range [first, end)."""
+
+    first: int
+    end: int
+    size: int
+    left: tuple[str, ...]
+    """Hashes of the complete subtrees that cover [0, first), largest first: one for each bit set in `first`."""
+    to_size: tuple[str, ...]
+    """Consistency proof from `end` to `size`; empty when they are equal."""
+    checkpoints: tuple[Consistency, ...] = ()
+    """From checkpoints of the control log, and from sizes that were asked for, outside the range: to `size`."""
+
+
+def encode_proofs(proofs: Proofs) -> bytes:
+    """RFC 8785 JSON."""
+    return canonical_json(proofs)
+
+
+def decode_proofs(data: bytes) -> Proofs:
+    """The inverse of `encode_proofs`; only the canonical spelling is accepted.
+
+    Raises:
+        Rejected: another spelling, a hash that is not 64 lower-case hexadecimal digits, or sizes out of order.
+    """
+    try:
+        proofs = msgspec.json.decode(data, type=Proofs)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Rejected(f"proofs: {error}") from error
+    if canonical_json(proofs) != data:
+        raise Rejected("proofs: not in canonical form (RFC 8785)")
+    if not 0 <= proofs.first < proofs.end <= proofs.size:
+        raise Rejected(f"proofs: range [{proofs.first}, {proofs.end}) of a log of {proofs.size} is empty or out of order")
+    for item in (*proofs.left, *proofs.to_size, *(item for proof in proofs.checkpoints for item in proof.hashes)):
+        if len(item) != 64 or set(item) - set("0123456789abcdef"):
+            raise Rejected("proofs: a hash is 64 lower-case hexadecimal digits")
+    if any(proof.new != proofs.size or not 0 < proof.old <= proof.new for proof in proofs.checkpoints):
+        raise Rejected("proofs: a consistency proof leads from a size above 0 to the size of the bundle's checkpoint")
+    return proofs
+
+
+def raw(hashes: tuple[str, ...]) -> list[bytes]:
+    """The hashes as bytes."""
+    return [bytes.fromhex(item) for item in hashes]

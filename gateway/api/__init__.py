@@ -1,0 +1,1 @@
+"""The routes, one file for each group; a file exports `routes(house)`."""

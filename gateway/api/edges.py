@@ -1,0 +1,53 @@
+"""Edges and tokens: invite, enrol, list."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from gateway.auth import PEOPLE, Caller, Role, needs
+from gateway.documents import answers, body, json_answer, json_body
+from gateway.house import House
+from gateway.shapes import EdgeRow, Invitation, NewEdge, NewToken, TokenAnswer
+from workshop.errors import Rejected
+from workshop.wire import EnrolRequest
+
+
+def routes(house: House) -> APIRouter:
+    """`/v1/edges`, `/v1/enrol`, `/v1/tokens`."""
+    router = APIRouter(tags=["edges"])
+    admin = Annotated[Caller, Depends(needs(house.access, Role.ADMIN))]
+    reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
+
+    @router.post("/v1/edges", summary="Invite an edge: a one-time token for its enrolment", responses=answers("Invitation"),
+                 openapi_extra=body("NewEdge"))
+    async def invite(request: Request, _: admin) -> Response:
+        new = await json_body(request, NewEdge)
+        return json_answer(Invitation(new.edge, await run_in_threadpool(house.access.invite, new.edge, new.provenance)))
+
+    @router.post("/v1/enrol", summary="Enrol an edge with its one-time token and its public key; no bearer token", responses=answers("EnrolAnswer"),
+                 openapi_extra=body("EnrolRequest"))
+    async def enrol(request: Request) -> Response:
+        return json_answer(await run_in_threadpool(house.access.enrol, await json_body(request, EnrolRequest, 65_536)))
+
+    @router.get("/v1/edges", summary="All edges, with epoch, watermark and time of the last batch", responses=answers("EdgeRow", many=True))
+    def edges(_: reader) -> Response:
+        rows = []
+        for record in house.archive.edges():
+            epoch, watermark = house.archive.watermark(record.edge) or (None, None)
+            rows.append(EdgeRow(
+                record.edge, record.provenance, record.public_key, record.enrolled_us, record.revoked_us, epoch, watermark,
+                house.archive.last_accepted_us(record.edge),
+            ))
+        return json_answer(rows)
+
+    @router.post("/v1/tokens", summary="A bearer token for a person or a program", responses=answers("TokenAnswer"), openapi_extra=body("NewToken"))
+    async def token(request: Request, _: admin) -> Response:
+        new = await json_body(request, NewToken)
+        if new.role is Role.EDGE:
+            raise Rejected("tokens: an edge gets its token by enrolment: POST /v1/edges, then POST /v1/enrol")
+        if not 0 < len(new.subject) <= 200:
+            raise Rejected("tokens: 'subject' says whose token it is, in 1 to 200 characters")
+        return json_answer(TokenAnswer(new.role, new.subject, await run_in_threadpool(house.access.create, new.role, new.subject)))
+
+    return router

@@ -1,0 +1,33 @@
+"""Whether the gateway lives, whether its line moves, and what it counts about itself. No bearer token: no names, no values."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from gateway.documents import answers, json_answer
+from gateway.house import House
+from gateway.shapes import Readiness
+
+
+def routes(house: House) -> APIRouter:
+    """`/healthz`, `/readyz`, `/metrics`."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="The process lives", responses=answers("", media="text/plain"))
+    def alive() -> Response:
+        return Response("alive\n", media_type="text/plain")
+
+    @router.get("/readyz", summary="Archive open, engine warm, writer moving; otherwise 503", responses=answers("Readiness"))
+    def ready() -> Response:
+        moving = house.writer.moving
+        state = Readiness(moving, house.archive.data_size, house.engine.cursor(), house.writer.backlog_rows)
+        answer = json_answer(state)
+        answer.status_code = 200 if moving else 503
+        return answer
+
+    @router.get("/metrics", summary="Prometheus exposition of the gateway's own counters", responses=answers("", media="text/plain"))
+    def counters() -> Response:
+        house.monitoring.backlog_rows.set(house.writer.backlog_rows)
+        house.monitoring.backlog_batches.set(house.writer.backlog_batches)
+        return Response(house.monitoring.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return router

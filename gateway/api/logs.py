@@ -1,0 +1,50 @@
+"""What the two logs say: gaps, quarantine, checkpoints, proofs, and the trust file to take away."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from evidence.trust import trust_of
+from gateway.auth import PEOPLE, Caller, needs
+from gateway.documents import answers, json_answer
+from gateway.house import House
+from gateway.shapes import CheckpointAnswer, GapRow, ProofAnswer
+
+Log = Literal["data", "control"]
+Size = Annotated[int, Query(ge=0)]
+
+
+def routes(house: House) -> APIRouter:
+    """`/v1/gaps`, `/v1/quarantine`, `/v1/checkpoint`, `/v1/proof/…`, `/v1/trust`."""
+    router = APIRouter(tags=["logs"])
+    reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
+
+    @router.get("/v1/gaps", summary="Every declared loss, in the order of the log", responses=answers("GapRow", many=True))
+    def gaps(_: reader) -> Response:
+        return json_answer([GapRow(edge, list(gap.signals), gap.from_us, gap.to_us, gap.reason) for edge, gap in house.archive.gaps()])
+
+    @router.get("/v1/quarantine", summary="Rows that the engine could not take, with the reason", responses=answers("QuarantinedRow", many=True))
+    def quarantine(_: reader, limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000) -> Response:
+        return json_answer(house.archive.quarantined(limit))
+
+    @router.get("/v1/checkpoint", summary="Signed checkpoints of both logs at their present sizes", responses=answers("CheckpointAnswer"))
+    def checkpoint(_: reader) -> Response:
+        return json_answer(CheckpointAnswer(house.archive.checkpoint("data"), house.archive.checkpoint("control")))
+
+    @router.get("/v1/proof/inclusion", summary="That an entry is in the log of this size (RFC 6962, 2.1.1)", responses=answers("ProofAnswer"))
+    def inclusion(_: reader, log: Log, index: Size, size: Size) -> Response:
+        proof = house.archive.inclusion_proof(log, index, size)
+        return json_answer(ProofAnswer(log, size, house.archive.root(log, size).hex(), [item.hex() for item in proof], index=index))
+
+    @router.get("/v1/proof/consistency", summary="That the log of size `new` begins with that of size `old` (RFC 6962, 2.1.2)",
+                responses=answers("ProofAnswer"))
+    def consistency(_: reader, log: Log, old: Size, new: Size) -> Response:
+        proof = house.archive.consistency_proof(log, old, new)
+        return json_answer(ProofAnswer(log, new, house.archive.root(log, new).hex(), [item.hex() for item in proof], old=old))
+
+    @router.get("/v1/trust", summary="A trust file of what the gateway shows now; take it yourself and keep it outside the factory",
+                responses=answers("TrustFile"))
+    def trust(_: reader) -> Response:
+        return json_answer(trust_of(house.archive))
+
+    return router

@@ -1,0 +1,42 @@
+"""The register: all equipment and signals, connected or not."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from gateway.auth import PEOPLE, Caller, needs
+from gateway.documents import answers, json_answer
+from gateway.house import House
+from gateway.shapes import EquipmentRow, RegisterAnswer
+from store.answers import SignalRow, SignalsAnswer
+
+
+def routes(house: House) -> APIRouter:
+    """`/v1/workshop`, `/v1/equipment`, `/v1/signals`."""
+    router = APIRouter(tags=["register"])
+    reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
+
+    @router.get("/v1/workshop", summary="The register in force, with its digest", responses=answers("RegisterAnswer"))
+    def workshop(_: reader) -> Response:
+        return json_answer(RegisterAnswer(house.register, house.register.digest))
+
+    @router.get("/v1/equipment", summary="All equipment", responses=answers("EquipmentRow", many=True))
+    def equipment(_: reader) -> Response:
+        return json_answer([
+            EquipmentRow(
+                item.id, item.title_zh, item.title_en, item.equipment_class, item.work_center, item.process, item.digital,
+                item.numerically_controlled, len(item.signals),
+            )
+            for item in house.register.equipment
+        ])
+
+    @router.get("/v1/signals", summary="All signals", responses=answers("SignalsAnswer"))
+    def signals(_: reader) -> Response:
+        return json_answer(SignalsAnswer([
+            SignalRow(
+                name, item.id, signal.name, signal.role, signal.kind, signal.unit, signal.max_age_s, signal.origin, signal.title_zh, signal.title_en,
+            )
+            for name, item, signal in house.register.signals()
+        ]))
+
+    return router

@@ -1,0 +1,36 @@
+"""The application: all routes over one open house."""
+
+from fastapi import FastAPI
+
+from analytics.indicator import load_indicators
+from evidence.trust import TrustFile
+from gateway import shapes
+from gateway.api import batches, edges, figures, health, live, logs, readings, register
+from gateway.documents import document
+from gateway.house import House
+from gateway.problems import LastHandler, add_handlers
+from store.answers import AggregateAnswer, CountAnswer, SignalsAnswer
+from store.archive import QuarantinedRow
+from workshop.wire import Acknowledgement, ComponentsPost, ComponentsRow, EnrolAnswer, EnrolRequest, LatestPost, ReadingsAnswer
+
+SHAPES = (
+    Acknowledgement, AggregateAnswer, ComponentsPost, ComponentsRow, CountAnswer, EnrolAnswer, EnrolRequest, LatestPost, QuarantinedRow,
+    ReadingsAnswer, SignalsAnswer, TrustFile, shapes.BundleRequest, shapes.CheckpointAnswer, shapes.ComponentsAnswer, shapes.EdgeRow,
+    shapes.EquipmentRow, shapes.GapRow, shapes.IndicatorRow, shapes.Invitation, shapes.LatestAnswer, shapes.NewEdge, shapes.NewToken,
+    shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.TokenAnswer, *figures.SHAPES,
+)
+
+
+def create_app(house: House) -> FastAPI:
+    """The gateway's HTTP API. It opens nothing: the house is open, and whoever opened it closes it."""
+    app = FastAPI(
+        title="chejian gateway", version="1", docs_url=None, redoc_url=None,
+        summary="Takes signed batches, keeps them in a log that anyone can check, and answers questions about them. 网关",
+    )
+    add_handlers(app)
+    for group in (health, batches, live, edges, register, readings, logs):
+        app.include_router(group.routes(house))
+    app.include_router(figures.routes(house, load_indicators()))
+    app.add_middleware(LastHandler, monitoring=house.monitoring)
+    document(app, SHAPES)
+    return app

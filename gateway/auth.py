@@ -1,0 +1,162 @@
+"""Who may do what: bearer tokens, kept as SHA-256 only, each with a role. No default secret: the first start makes the administrator's token."""
+
+import hmac
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+from starlette.requests import Request
+
+from gateway.problems import Refusal
+from store.archive import Archive, EdgeRecord
+from store.signing import decode_key
+from workshop.batch import Provenance
+from workshop.canonical import sha256_hex
+from workshop.errors import ConfigError, Rejected
+from workshop.register import EQUIPMENT_ID
+from workshop.window import SECOND_US, Clock
+from workshop.wire import EnrolAnswer, EnrolRequest
+
+ENROL_TIME_US = 15 * 60 * SECOND_US
+_ENROL = "enrol"
+_PREFIX = "cj_"
+
+
+class Role(StrEnum):
+    """What a bearer token allows."""
+
+    EDGE = "edge"
+    VIEWER = "viewer"
+    ENGINEER = "engineer"
+    EVALUATOR = "evaluator"
+    ADMIN = "admin"
+
+
+PEOPLE = (Role.VIEWER, Role.ENGINEER, Role.EVALUATOR, Role.ADMIN)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who sends a request."""
+
+    role: Role
+    subject: str
+    """The edge's id, or what the token was made for."""
+    provenance: Provenance | None = None
+    """Of an edge."""
+
+    @property
+    def author(self) -> str:
+        """As named in control entries."""
+        return f"{self.role}:{self.subject}"
+
+
+class Access:
+    """Makes tokens and recognises them."""
+
+    def __init__(self, archive: Archive, clock: Clock) -> None:
+        self._archive, self._clock = archive, clock
+
+    def create(self, role: Role, subject: str) -> str:
+        """A new bearer token, to be shown once."""
+        token = _PREFIX + secrets.token_urlsafe(32)
+        self._archive.add_token(_digest(token), role.value, subject, None, once=False)
+        return token
+
+    def caller(self, token: str) -> Caller | None:
+        """Who holds this token; None when it is unknown, out of date, a one-time token or of a revoked edge."""
+        digest = _digest(token)
+        record = self._archive.find_token(digest)
+        # The look-up is by digest; the comparison in constant time is for engines of the archive that would match loosely.
+        if record is None or not hmac.compare_digest(record.sha256, digest) or record.role == _ENROL:
+            return None
+        if record.expires_us is not None and record.expires_us <= self._clock():
+            return None
+        if record.role != Role.EDGE:
+            return Caller(Role(record.role), record.subject)
+        edge = self._archive.edge(record.subject)
+        if edge is None or edge.revoked_us is not None or not hmac.compare_digest(edge.token_sha256, digest):
+            return None
+        return Caller(Role.EDGE, edge.edge, edge.provenance)
+
+    def invite(self, edge: str, provenance: Provenance) -> str:
+        """A one-time token with which this edge can enrol within fifteen minutes.
+
+        Raises:
+            Rejected: not an edge id.
+        """
+        if not EQUIPMENT_ID.fullmatch(edge) or len(edge) > 64:
+            raise Rejected(f"edge '{edge[:80]}': an id is lower-case letters, digits and single hyphens, such as edge-1")
+        token = _PREFIX + secrets.token_urlsafe(32)
+        self._archive.add_token(_digest(token), _ENROL, f"{edge}/{provenance.value}", self._clock() + ENROL_TIME_US, once=True)
+        return token
+
+    def enrol(self, request: EnrolRequest) -> EnrolAnswer:
+        """Enrols an edge with the public key that it shows, once per token.
+
+        Raises:
+            Refusal: 401, the token is unknown, used, out of date or for another edge.
+            Rejected: not a public key.
+        """
+        decode_key(request.public_key)
+        digest = _digest(request.token)
+        record = self._archive.find_token(digest)
+        edge, _, provenance = record.subject.partition("/") if record is not None else ("", "", "")
+        late = record is not None and record.expires_us is not None and record.expires_us <= self._clock()
+        if record is None or record.role != _ENROL or late or not hmac.compare_digest(edge, request.edge) or not self._archive.use_token(digest):
+            raise Refusal(401, "unauthorised", "this one-time token is unknown, used, older than 15 minutes or for another edge; ask for a new one")
+        token = _PREFIX + secrets.token_urlsafe(32)
+        self._archive.add_token(_digest(token), Role.EDGE.value, edge, None, once=False)
+        self._archive.enrol(
+            EdgeRecord(edge, request.public_key, Provenance(provenance), _digest(token), self._clock()), author=f"edge:{edge}",
+        )
+        return EnrolAnswer(edge, Provenance(provenance), token, self._archive.origin, self._archive.key.public)
+
+
+def needs(access: Access, *roles: Role, derived: bool = False) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency that lets these roles pass.
+
+    Args:
+        derived: edges of provenance derived pass too: the analytics service reads and posts with its edge token.
+    """
+
+    async def check(request: Request) -> Caller:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        caller = access.caller(token.strip()) if scheme.lower() == "bearer" and token else None
+        if caller is None:
+            raise Refusal(401, "unauthorised", "a valid bearer token is needed in the Authorization header")
+        if caller.role in roles or (derived and caller.role is Role.EDGE and caller.provenance is Provenance.DERIVED):
+            return caller
+        raise Refusal(403, "unauthorised", f"role {caller.role} may not do this; it takes {', '.join(roles)}")
+
+    return check
+
+
+def admin_token(access: Access, file: Path) -> bool:
+    """Makes the administrator's token when its file is not there.
+
+    Returns:
+        whether it was made now.
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    if file.exists():
+        return False
+    scratch = file.with_name(file.name + ".new")
+    try:
+        scratch.unlink(missing_ok=True)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(access.create(Role.ADMIN, "first start") + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.replace(file)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written ({error.strerror})") from error
+    return True
+
+
+def _digest(token: str) -> str:
+    return sha256_hex(token.encode("utf-8", "surrogateescape"))

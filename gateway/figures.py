@@ -1,0 +1,154 @@
+"""Figures on demand: indicators from the engine, verdicts and bundles from the signed batches. One heavy computation of each kind at a time."""
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from analytics.compute import LOOKBACK_US, components_of, needed_signals
+from analytics.indicator import Components, Indicator, Result
+from evidence.bundle import export
+from evidence.evaluate import evaluate, parts_of
+from evidence.verdict import Verdict
+from gateway.house import House
+from workshop.errors import Rejected
+from workshop.register import Workshop
+from workshop.window import HOUR_US, Window
+from workshop.wire import ComponentsRow
+
+RAW_US = 2 * HOUR_US
+"""Windows up to this long are measured from readings alone; longer ones take the service's full hours where they are there."""
+KEPT = 32
+
+
+class Answers:
+    """Finished answers by key, the newest few; a computation waits for the one before it, and may find its answer there."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+    def get(self, key: tuple[object, ...], compute: Callable[[], bytes]) -> bytes:
+        """The answer kept under this key, or a new one."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = compute()
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            return self._kept[key]
+
+
+class Figures:
+    """What the gateway computes for those who ask."""
+
+    def __init__(self, house: House, indicators: Mapping[str, Indicator]) -> None:
+        self._house, self._indicators = house, indicators
+        self._results, self._verdicts = Answers(), Answers()
+        self._exporting = threading.Lock()
+
+    def result(self, indicator: Indicator, window: Window) -> bytes:
+        """The result of an indicator as JSON, from what the engine holds now."""
+        def compute() -> bytes:
+            return msgspec.json.encode(self._measure(indicator, window))
+
+        return self._results.get((indicator.id, window, self._house.engine.cursor()), compute)
+
+    def _measure(self, indicator: Indicator, window: Window) -> Result:
+        register, engine = self._house.register, self._house.engine
+        signals = needed_signals(indicator, register)
+        posted = self._posted(indicator, window) if window.length_us > RAW_US else {}
+        components = [piece for pieces in posted.values() for piece in pieces]
+        for piece in _rest(window, posted):
+            block = engine.read(signals, Window(piece.start_us - LOOKBACK_US, piece.end_us))
+            components += components_of(indicator, register, block, piece)
+        return indicator.evaluate(components, register, window)
+
+    def _posted(self, indicator: Indicator, window: Window) -> dict[Window, list[Components]]:
+        """Full hours of the window for which the service has posted the components of all equipment."""
+        wanted = _measured(indicator, self._house.register)
+        spans: dict[Window, dict[str, Components]] = {}
+        for row in self._house.components.find(indicator.id, window, indicator.version):
+            if row.end_us - row.start_us == HOUR_US and row.equipment in wanted:
+                spans.setdefault(Window(row.start_us, row.end_us), {})[row.equipment] = msgspec.convert(row.components, Components)
+        found: dict[Window, list[Components]] = {}
+        end_us = window.start_us
+        for span in sorted(spans):
+            if span.start_us >= end_us and set(spans[span]) == wanted:
+                found[span], end_us = list(spans[span].values()), span.end_us
+        return found
+
+    def accept(self, rows: Iterable[ComponentsRow]) -> int:
+        """Stores posted components.
+
+        Raises:
+            Rejected: components that say something else than their row, or of an indicator or version that is not here.
+        """
+        kept = list(rows)
+        for row in kept:
+            where = f"components of {row.indicator} {row.version}, {row.equipment}, from {row.start_us}"
+            try:
+                piece = msgspec.convert(row.components, Components)
+            except msgspec.ValidationError as error:
+                raise Rejected(f"{where}: {error}") from error
+            if (piece.indicator, piece.version, piece.equipment, piece.start_us, piece.end_us) != (
+                row.indicator, row.version, row.equipment, row.start_us, row.end_us,
+            ) or row.start_us >= row.end_us:
+                raise Rejected(f"{where}: the components inside are of {piece.indicator} {piece.version}, {piece.equipment}, from {piece.start_us}")
+            known = self._indicators.get(row.indicator)
+            if known is None or known.version != row.version or self._house.register.find(row.equipment) is None:
+                raise Rejected(f"{where}: no such indicator, version or equipment here")
+        self._house.components.put(kept)
+        return len(kept)
+
+    def verdicts(self, window: Window, as_of: str | None) -> bytes:
+        """The verdicts on all claims as JSON, computed from the signed batches, never from the engine."""
+        archive = self._house.archive
+
+        def compute() -> bytes:
+            made: list[Verdict] = []
+            if self._house.claims:
+                stored = archive.batches(*archive.range_for(window, LOOKBACK_US))
+                _, made = evaluate(
+                    archive.registers(), parts_of(item.batch for item in stored), self._house.claims, self._house.packs, window,
+                    indicators=self._indicators, as_of=as_of,
+                )
+            return msgspec.json.encode(made)
+
+        return self._verdicts.get((archive.data_size, archive.control_size, window, as_of), compute)
+
+    def bundle(self, window: Window, as_of: str | None) -> BinaryIO:
+        """A zip with everything that is needed to check the verdicts, open for reading and already deleted: it goes when it is closed.
+
+        Raises:
+            ConfigError: nothing to judge, or nothing in the log.
+        """
+        path = Path(self._house.settings.data) / f"bundle-{secrets.token_hex(8)}.zip"
+        try:
+            with self._exporting:
+                export(
+                    self._house.archive, window=window, claims=self._house.claims, packs=self._house.packs, out=path, indicators=self._indicators,
+                    as_of=as_of,
+                )
+            return path.open("rb")
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _measured(indicator: Indicator, register: Workshop) -> set[str]:
+    return {item.id for item in register.equipment if indicator.applies(item)}
+
+
+def _rest(window: Window, posted: Iterable[Window]) -> list[Window]:
+    """What is left of the window, in pieces whose readings fit into memory."""
+    pieces, start_us = [], window.start_us
+    for span in (*sorted(posted), Window(window.end_us, window.end_us)):
+        while start_us < span.start_us:
+            end_us = min(start_us + RAW_US, span.start_us)
+            pieces.append(Window(start_us, end_us))
+            start_us = end_us
+        start_us = max(start_us, span.end_us)
+    return pieces

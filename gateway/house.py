@@ -1,0 +1,37 @@
+"""Everything that the routes need, opened once and handed down."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from evidence.claim import Claim
+from evidence.policy import Pack
+from gateway.auth import Access
+from gateway.components import ComponentsCache
+from gateway.ingest import Committer
+from gateway.live import LiveHub
+from gateway.monitoring import Monitoring
+from gateway.settings import GatewaySettings
+from gateway.writer import Writer
+from store.archive import Archive
+from store.engine import Engine
+from workshop.register import Workshop
+from workshop.window import Clock
+
+
+class House(msgspec.Struct, frozen=True):
+    """One gateway: where it keeps things and who works in it."""
+
+    settings: GatewaySettings
+    clock: Clock
+    register: Workshop
+    archive: Archive
+    engine: Engine
+    components: ComponentsCache
+    monitoring: Monitoring
+    writer: Writer
+    committer: Committer
+    hub: LiveHub
+    access: Access
+    claims: Sequence[Claim]
+    packs: Mapping[str, Pack]

@@ -1,0 +1,58 @@
+"""Live values: what people look at now. Kept in memory only, never stored, never evidence."""
+
+import threading
+from collections.abc import Iterable
+
+from workshop.block import Block
+from workshop.wire import LatestReading
+
+
+class LiveHub:
+    """The newest value of each signal, with a version that grows with every change; safe from many threads.
+
+    Args:
+        signals: the signals of the register; others are dropped, so that it cannot grow without bound.
+    """
+
+    def __init__(self, signals: Iterable[str]) -> None:
+        self._known = frozenset(signals)
+        self._lock = threading.Lock()
+        self._readings: dict[str, tuple[int, LatestReading]] = {}
+        self.version = 0
+        self.closing = False
+        """Set when the gateway stops, so that streams end."""
+
+    def post(self, readings: Iterable[LatestReading]) -> int:
+        """Takes what an edge saw; an older source time than the held one changes nothing.
+
+        Returns:
+            how many readings name a signal that the register does not have.
+        """
+        strangers = 0
+        with self._lock:
+            for reading in readings:
+                if reading.signal not in self._known:
+                    strangers += 1
+                    continue
+                held = self._readings.get(reading.signal)
+                if held is None or (held[1].source_time_us <= reading.source_time_us and held[1] != reading):
+                    self.version += 1
+                    self._readings[reading.signal] = (self.version, reading)
+        return strangers
+
+    def since(self, version: int) -> tuple[int, list[LatestReading]]:
+        """The present version, and the readings that changed after the given one."""
+        with self._lock:
+            return self.version, [reading for changed, reading in self._readings.values() if changed > version]
+
+
+def merge_latest(live: Iterable[LatestReading], stored: Block) -> list[LatestReading]:
+    """Of each signal the newer of the live and the stored reading, sorted by signal."""
+    newest = {
+        reading.signal: LatestReading(reading.signal, reading.source_time_us, reading.value, int(reading.quality)) for reading in stored.readings()
+    }
+    for reading in live:
+        held = newest.get(reading.signal)
+        if held is None or held.source_time_us <= reading.source_time_us:
+            newest[reading.signal] = reading
+    return [newest[signal] for signal in sorted(newest)]

@@ -1,0 +1,29 @@
+"""What the gateway counts about itself, for Prometheus; no edge or signal names, so that the number of series stays fixed."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Monitoring:
+    """Counters of one gateway in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.batches = Counter("chejian_batches_total", "Batches committed, without replays", registry=self.registry)
+        self.replays = Counter("chejian_replays_total", "Batches that were committed before", registry=self.registry)
+        self.rows = Counter("chejian_rows_total", "Readings committed", registry=self.registry)
+        self.refused = Counter("chejian_refused_total", "Batches refused", ["type"], registry=self.registry)
+        self.busy = Counter("chejian_busy_total", "Requests answered 429", registry=self.registry)
+        self.indexed = Counter("chejian_indexed_rows_total", "Readings written to the engine", registry=self.registry)
+        self.quarantined = Counter("chejian_quarantined_total", "Quarantine records made", registry=self.registry)
+        self.backlog_rows = Gauge("chejian_backlog_rows", "Readings committed and not yet in the engine", registry=self.registry)
+        self.backlog_batches = Gauge("chejian_backlog_batches", "Batches committed and not yet in the engine", registry=self.registry)
+        self.commit_seconds = Histogram(
+            "chejian_commit_seconds", "Time of one group commit",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5), registry=self.registry,
+        )
+        self.errors = Counter("chejian_errors_total", "Requests that ended in an unexpected error", registry=self.registry)
+        self.live = Counter("chejian_live_readings_total", "Live values received", registry=self.registry)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,158 @@
+"""Bodies and answers of the API beyond those in `workshop.wire` and `store.answers`: times in µs UTC."""
+
+from typing import Any
+
+import msgspec
+
+from gateway.auth import Role
+from workshop.batch import Provenance
+from workshop.register import Workshop
+from workshop.wire import LatestReading
+
+
+class NewEdge(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/edges`: an edge to invite; its provenance is fixed here."""
+
+    edge: str
+    provenance: Provenance
+
+
+class Invitation(msgspec.Struct):
+    """Answer of `POST /v1/edges`."""
+
+    edge: str
+    token: str
+    """One-time token, good for fifteen minutes; shown once."""
+
+
+class NewToken(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/tokens`: a bearer token for a person or a program."""
+
+    role: Role
+    subject: str
+
+
+class TokenAnswer(msgspec.Struct):
+    """Answer of `POST /v1/tokens`."""
+
+    role: Role
+    subject: str
+    token: str
+    """Bearer token, shown once."""
+
+
+class EdgeRow(msgspec.Struct):
+    """One edge of `GET /v1/edges`."""
+
+    edge: str
+    provenance: Provenance
+    public_key: str
+    enrolled_us: int
+    revoked_us: int | None
+    epoch: int | None
+    """None before its first batch."""
+    watermark: int | None
+    last_accepted_us: int | None
+    """None before its first batch."""
+
+
+class LatestAnswer(msgspec.Struct):
+    """`GET /v1/latest` and each event of `GET /v1/live`."""
+
+    time_us: int
+    """The gateway's clock."""
+    readings: list[LatestReading]
+
+
+class RegisterAnswer(msgspec.Struct):
+    """`GET /v1/workshop`."""
+
+    register: Workshop
+    digest: str
+
+
+class EquipmentRow(msgspec.Struct):
+    """One piece of equipment of `GET /v1/equipment`."""
+
+    id: str
+    title_zh: str
+    title_en: str
+    equipment_class: str
+    work_center: str
+    process: str
+    digital: bool
+    numerically_controlled: bool
+    signals: int
+    """How many signals it has; 0: not networked."""
+
+
+class IndicatorRow(msgspec.Struct):
+    """One definition of `GET /v1/indicators`."""
+
+    id: str
+    version: int
+    title_zh: str
+    title_en: str
+    unit: str
+    roles: list[str]
+    formula: str
+    notes_zh: str
+    notes_en: str
+    source: str
+    places: int
+    min_coverage: str
+
+
+class GapRow(msgspec.Struct):
+    """One declared gap of `GET /v1/gaps`: source times in [from_us, to_us)."""
+
+    edge: str
+    signals: list[str]
+    from_us: int
+    to_us: int
+    reason: str
+
+
+class BundleRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/bundles`: the window to export."""
+
+    from_us: int
+    to_us: int
+    as_of: str | None = None
+    """Judge by the rules of this date, YYYY-MM-DD; otherwise each pack on the last day of its force."""
+
+
+class CheckpointAnswer(msgspec.Struct):
+    """`GET /v1/checkpoint`: signed notes (C2SP tlog-checkpoint) of the present sizes."""
+
+    data: str
+    control: str
+
+
+class ProofAnswer(msgspec.Struct):
+    """`GET /v1/proof/…`: hashes (hex) as in RFC 6962, 2.1.1 and 2.1.2, with the root of `size`."""
+
+    log: str
+    size: int
+    root: str
+    proof: list[str]
+    index: int | None = None
+    old: int | None = None
+
+
+class ComponentsAnswer(msgspec.Struct):
+    """Answer of `POST /v1/components`."""
+
+    stored: int
+
+
+class Readiness(msgspec.Struct):
+    """`GET /readyz`."""
+
+    ready: bool
+    archive_batches: int
+    indexed_batches: int
+    backlog_rows: int
+
+
+Json = dict[str, Any]

@@ -1,0 +1,299 @@
+"""The edge's journal: readings and gaps go to disk before their source is told, and leave it as signed batches that the gateway has committed."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from store.journal_batches import SCHEMA as BATCHES_SCHEMA
+from store.journal_batches import SealedBatches
+from store.journal_fragment import decode_fragment, decode_spans, encode_fragment, encode_spans, spans_of
+from store.journal_seal import check_gap, check_readings, check_signal, cut_parts, lost_spans, merge_gaps, share_gaps
+from store.signing import SigningKey
+from store.sqlite import Database
+from workshop.batch import MAX_BYTES, MAX_ROWS, NO_DIGEST, ClockState, Gap, Header, Provenance, SealedBatch, encode_header
+from workshop.block import Block, concat
+from workshop.canonical import sha256_hex
+from workshop.errors import ConfigError, NotConnected, Rejected
+from workshop.window import Clock
+
+FORMAT = 1
+_QUARANTINE_ITEMS, _QUARANTINE_BYTES = 10_000, 2**20
+_SCHEMA = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE positions (number INTEGER PRIMARY KEY, signal TEXT NOT NULL UNIQUE, until_us INTEGER NOT NULL)",
+    "CREATE TABLE fragments (number INTEGER PRIMARY KEY, rows INTEGER NOT NULL, digest BLOB NOT NULL, span BLOB NOT NULL, data BLOB NOT NULL)",
+    "CREATE TABLE gaps (number INTEGER PRIMARY KEY, gap BLOB NOT NULL)",
+    "CREATE TABLE quarantine (number INTEGER PRIMARY KEY, time_us INTEGER, source TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL)",
+    *BATCHES_SCHEMA,
+)
+
+
+class JournalLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How large batches and the journal may become."""
+
+    seal_rows: int = MAX_ROWS
+    seal_bytes: int = MAX_BYTES
+    retention_bytes: int = 256 * 2**20
+    """Kept after acknowledgement, so that a gateway restored from a backup can ask again."""
+    max_bytes: int = 4 * 2**30
+    """Beyond this the source waits."""
+
+
+DEFAULT_LIMITS = JournalLimits()
+
+
+class JournalStatus(msgspec.Struct):
+    """What the journal holds; for status files and people."""
+
+    epoch: int
+    last_seq: int
+    watermark: int
+    unsealed_rows: int
+    pending_batches: int
+    bytes_on_disk: int
+    gaps: int
+    """Gaps declared in this epoch, before equal ranges are merged."""
+    quarantined: int
+
+
+class EdgeJournal:
+    """The journal of one edge in one epoch. Calls block on the disk: make them from one worker thread.
+
+    Every method raises NotConnected when the disk is full or refuses (nothing was stored, try again) and ConfigError when the file is damaged.
+    """
+
+    def __init__(self, database: Database, *, edge: str, provenance: Provenance, key: SigningKey, clock: Clock, limits: JournalLimits) -> None:
+        self._db, self._key, self._clock, self._limits = database, key, clock, limits
+        self.edge, self.provenance = edge, provenance
+        self._begin()
+        meta: dict[str, Any] = dict(database.execute("SELECT name, value FROM meta"))
+        for name, value in (("edge", edge), ("provenance", provenance.value), ("key", key.public)):
+            if meta.get(name) != value:
+                where = f"journal {database.path}: belongs to {name} '{meta.get(name)}', not '{value}'"
+                raise ConfigError(f"{where}; name another data folder, or move the journal away to begin a new epoch")
+        self.epoch = int(meta["epoch"])
+        self._last_seq, self._last_digest, self._watermark = int(meta["last_seq"]), str(meta["last_digest"]), int(meta["watermark"])
+        self._gaps, self._quarantined = int(meta["gaps"]), int(meta["quarantined"])
+        self._numbers: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
+        for number, signal, until_us in database.execute("SELECT number, signal, until_us FROM positions"):
+            self._numbers[signal], self._positions[signal] = number, until_us
+        self._unsealed = int(database.execute("SELECT COALESCE(SUM(rows), 0) FROM fragments")[0][0])
+        self._batches = SealedBatches(database, key.public, self._numbers)
+
+    @classmethod
+    def open(
+        cls, path: Path, *, edge: str, provenance: Provenance, key: SigningKey, clock: Clock, limits: JournalLimits = DEFAULT_LIMITS
+    ) -> "EdgeJournal":
+        """Opens the journal, or begins one whose epoch is the present time.
+
+        Raises:
+            ConfigError: open in another process, made by a newer program, damaged, or the journal of another edge, provenance or key.
+        """
+        database = Database.open(path, what="journal", version=FORMAT, schema=_SCHEMA)
+        try:
+            return cls(database, edge=edge, provenance=provenance, key=key, clock=clock, limits=limits)
+        except BaseException:
+            database.close()
+            raise
+
+    def _begin(self) -> None:
+        if self._db.execute("SELECT name FROM meta LIMIT 1"):
+            return
+        meta: dict[str, int | str] = {"edge": self.edge, "provenance": self.provenance.value, "key": self._key.public, "epoch": self._clock()}
+        meta |= {"last_seq": 0, "last_digest": NO_DIGEST, "watermark": 0, "gaps": 0, "quarantined": 0}
+        with self._db.transaction():
+            self._db.execute_many("INSERT INTO meta VALUES (?, ?)", meta.items())
+
+    def append(self, blocks: Sequence[Block], gaps: Sequence[Gap] = ()) -> None:
+        """Stores the readings and gaps in one transaction with one fsync. When it returns they are on disk and the source may be told.
+
+        Raises:
+            Rejected: readings or gaps that could never be sealed; nothing was stored, quarantine them.
+            NotConnected: the disk, or the journal's own limit, is full: nothing was stored, the source waits.
+        """
+        block = concat([one for one in blocks if len(one)])
+        check_readings(block)
+        spans = spans_of(block)
+        until = {name: last + 1 for name, (_, last) in spans.items()}
+        for gap in gaps:
+            check_gap(gap)
+            for name in gap.signals:
+                until[name] = max(until.get(name, gap.to_us), gap.to_us)
+        if not until:
+            return
+        fragment = encode_fragment(block) if len(block) else None
+        self._make_room()
+        numbers, positions = dict(self._numbers), {}
+        for name, end in until.items():
+            if name not in numbers:
+                check_signal(name)
+                numbers[name] = len(numbers) + 1
+            positions[name] = max(end, self._positions.get(name, end))
+        with self._db.transaction():
+            self._db.execute_many(
+                "INSERT INTO positions VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE SET until_us = excluded.until_us",
+                ((numbers[name], name, end) for name, end in positions.items() if end != self._positions.get(name)),
+            )
+            if fragment is not None:
+                row = (len(block), hashlib.sha256(fragment).digest(), encode_spans(spans, numbers), fragment)
+                self._db.execute("INSERT INTO fragments (rows, digest, span, data) VALUES (?, ?, ?, ?)", row)
+            if gaps:
+                self._store_gaps(gaps)
+        self._numbers.update(numbers)
+        self._positions.update(positions)
+        self._unsealed += len(block)
+        self._gaps += len(gaps)
+
+    def positions(self) -> dict[str, int]:
+        """For each signal the source time, µs, before which everything is stored or declared: sources go on from there."""
+        return dict(self._positions)
+
+    def unsealed_rows(self) -> int:
+        """Number of readings in fragments."""
+        return self._unsealed
+
+    def seal(self, clock_state: ClockState) -> int | None:
+        """Replaces all fragments and undeclared gaps by one or more signed batches, in one transaction.
+
+        A damaged fragment goes to quarantine and its readings are declared a gap; the others are sealed.
+        Returns:
+            The last sequence number, or None if there was nothing to seal.
+        """
+        blocks, lost, damaged = self._read_fragments()
+        gaps = [msgspec.json.decode(data, type=Gap) for (data,) in self._db.execute("SELECT gap FROM gaps ORDER BY number")]
+        groups = share_gaps(merge_gaps([*gaps, *lost]))
+        batches = list(cut_parts(concat(blocks), self._limits.seal_rows, self._limits.seal_bytes)) if blocks else []
+        if not batches and not groups and not damaged:
+            return None
+        seq, prev, kept = self._last_seq, self._last_digest, []
+        sealed_us = self._clock()
+        with self._db.transaction():
+            for i in range(max(len(batches), len(groups))):
+                parts = batches[i] if i < len(batches) else []
+                seq += 1
+                header = encode_header(Header(
+                    self.edge, self.epoch, seq, prev, self.provenance, sealed_us, clock_state, tuple(part.entry for part in parts),
+                    groups[i] if i < len(groups) else (),
+                ))
+                prev = sha256_hex(header)
+                kept.append(self._batches.add(seq, header, self._key.sign("batch", header), parts))
+            for data, reason in damaged:
+                self._store_quarantine("journal", data, reason)
+            self._db.execute("DELETE FROM fragments")
+            self._db.execute("DELETE FROM gaps")
+            self._set_meta(last_seq=seq, last_digest=prev, gaps=self._gaps + len(lost), quarantined=self._quarantined + len(damaged))
+        self._last_seq, self._last_digest = seq, prev
+        self._gaps += len(lost)
+        self._quarantined += len(damaged)
+        self._batches.added(kept)
+        self._unsealed = 0
+        return seq if kept else None
+
+    def pending(self, limit: int = 16) -> list[tuple[int, SealedBatch]]:
+        """The next batches that are not yet acknowledged, in order."""
+        return self.from_seq(self._watermark + 1, limit)
+
+    def from_seq(self, seq: int, limit: int = 16) -> list[tuple[int, SealedBatch]]:
+        """Batches from this sequence number on, in order, acknowledged ones too as long as they are kept; the first may be later than asked for.
+
+        A part that is damaged on disk is None, and its readings are declared a gap that the next header carries.
+        """
+        sealed, damaged = self._batches.read(seq, limit)
+        if damaged:
+            gaps = [gap for _, _, found in damaged for gap in found]
+            with self._db.transaction():
+                for number, part, _ in damaged:
+                    self._batches.mark_damaged(number, part)
+                self._store_gaps(gaps)
+            self._gaps += len(gaps)
+        return sealed
+
+    @property
+    def watermark(self) -> int:
+        """Largest sequence number that the gateway has acknowledged; 0 before the first."""
+        return self._watermark
+
+    def acknowledge(self, watermark: int) -> None:
+        """Notes that the gateway has committed everything up to here, and forgets the oldest beyond the retention budget.
+
+        A lower watermark than before (a gateway restored from a backup) changes nothing: send again with `from_seq`.
+        Raises:
+            ConfigError: the gateway has more than this journal ever sealed: the journal is an old copy, its numbers would be used twice.
+        """
+        if watermark > self._last_seq:
+            raise ConfigError(
+                f"journal {self._db.path}: the gateway has batch {watermark}, this journal ends at {self._last_seq}: it is an old copy; "
+                "move it away to begin a new epoch"
+            )
+        if watermark <= self._watermark:
+            return
+        with self._db.transaction():
+            count = self._batches.prune(watermark, self._limits.retention_bytes)
+            self._set_meta(watermark=watermark)
+        self._watermark = watermark
+        self._batches.pruned(count)
+
+    def quarantine(self, source: str, payload: bytes, reason: str) -> None:
+        """Keeps what a source sent and nobody can read, with the reason; of each the first MiB, of all the last 10,000."""
+        with self._db.transaction():
+            self._store_quarantine(source, payload, reason)
+            self._set_meta(quarantined=self._quarantined + 1)
+        self._quarantined += 1
+
+    def quarantined(self) -> int:
+        """Number of items ever quarantined in this epoch."""
+        return self._quarantined
+
+    def status(self) -> JournalStatus:
+        """What the journal holds now."""
+        return JournalStatus(
+            self.epoch, self._last_seq, self._watermark, self._unsealed, self._last_seq - self._watermark, self._db.bytes_on_disk(), self._gaps,
+            self._quarantined,
+        )
+
+    def close(self) -> None:
+        """Closes the file; a second call does nothing."""
+        self._db.close()
+
+    def _read_fragments(self) -> tuple[list[Block], list[Gap], list[tuple[bytes, str]]]:
+        """Readable blocks in order of arrival, the gaps for those that are not, and these with the reason."""
+        blocks: list[Block] = []
+        lost: list[Gap] = []
+        damaged: list[tuple[bytes, str]] = []
+        for digest, span, data in self._db.execute("SELECT digest, span, data FROM fragments ORDER BY number"):
+            try:
+                if hashlib.sha256(data).digest() != digest:
+                    raise Rejected("fragment: its digest differs, the disk changed it")
+                blocks.append(decode_fragment(data))
+            except Rejected as error:
+                damaged.append((data, str(error)))
+                with suppress(Rejected):  # a span that is damaged too leaves the count in quarantine as the only trace
+                    lost += lost_spans(decode_spans(span, self._numbers))
+        return blocks, lost, damaged
+
+    def _make_room(self) -> None:
+        if self._db.used_bytes < self._limits.max_bytes:
+            return
+        with self._db.transaction():
+            count = self._batches.prune(self._watermark, 0)
+        self._batches.pruned(count)
+        if (used := self._db.used_bytes) >= self._limits.max_bytes:
+            where = f"journal {self._db.path}: full, {used} bytes of {self._limits.max_bytes}"
+            raise NotConnected(f"{where}; nothing was stored, reach the gateway or allow more")
+
+    def _set_meta(self, **values: int | str) -> None:
+        self._db.execute_many("UPDATE meta SET value = ? WHERE name = ?", ((value, name) for name, value in values.items()))
+
+    def _store_gaps(self, gaps: Sequence[Gap]) -> None:
+        self._db.execute_many("INSERT INTO gaps (gap) VALUES (?)", ((msgspec.json.encode(gap),) for gap in gaps))
+        self._set_meta(gaps=self._gaps + len(gaps))
+
+    def _store_quarantine(self, source: str, payload: bytes, reason: str) -> None:
+        row = (self._clock(), source, reason, payload[:_QUARANTINE_BYTES])
+        self._db.execute("INSERT INTO quarantine (time_us, source, reason, payload) VALUES (?, ?, ?, ?)", row)
+        self._db.execute("DELETE FROM quarantine WHERE number <= (SELECT MAX(number) FROM quarantine) - ?", (_QUARANTINE_ITEMS,))

@@ -1,0 +1,105 @@
+"""Sealed batches on the edge's disk: kept until the gateway has them, and a while longer; checked whenever they are read."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from store.journal_fragment import decode_spans, encode_spans
+from store.journal_seal import CutPart, lost_spans
+from store.signing import verify
+from store.sqlite import Database
+from workshop.batch import SIGNATURE_BYTES, Gap, PartEntry, SealedBatch, decode_header
+from workshop.canonical import sha256_hex
+from workshop.errors import ConfigError, Rejected
+from workshop.signal import split_signal_id
+
+# Header ‖ signature stands twice, the copy among the parts: a batch whose header is lost could never be sent, and would stop the line.
+_COPY = -1
+SCHEMA = (
+    "CREATE TABLE batches (seq INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, record BLOB NOT NULL)",
+    "CREATE TABLE parts (seq INTEGER, number INTEGER, damaged INTEGER NOT NULL, span BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (seq, number))",
+)
+
+
+class SealedBatches:
+    """The two tables of sealed batches. Writing methods belong inside a transaction of the journal."""
+
+    def __init__(self, database: Database, public_key: str, numbers: dict[str, int]) -> None:
+        self._db, self._public_key = database, public_key
+        self._numbers = numbers
+        """Signal → number, shared with the journal, which adds to it."""
+        self._kept = deque[tuple[int, int]](database.execute("SELECT seq, bytes FROM batches ORDER BY seq"))
+
+    def add(self, seq: int, header: bytes, signature: bytes, parts: Sequence[CutPart]) -> tuple[int, int]:
+        """Stores one batch; returns (seq, bytes), for `added` once that is on disk."""
+        record = header + signature
+        size = 2 * len(record) + sum(len(part.data) for part in parts)
+        self._db.execute("INSERT INTO batches VALUES (?, ?, ?)", (seq, size, record))
+        rows = [(seq, _COPY, 0, b"", record)]
+        rows += [(seq, n, 0, encode_spans(part.spans, self._numbers), part.data) for n, part in enumerate(parts)]
+        self._db.execute_many("INSERT INTO parts VALUES (?, ?, ?, ?, ?)", rows)
+        return seq, size
+
+    def added(self, sizes: Sequence[tuple[int, int]]) -> None:
+        """Counts batches that are now on disk."""
+        self._kept.extend(sizes)
+
+    def read(self, seq: int, limit: int) -> tuple[list[tuple[int, SealedBatch]], list[tuple[int, int, list[Gap]]]]:
+        """Batches from `seq` on, in order, and the parts now found damaged as (seq, part, what it held); a damaged part is None in its batch.
+
+        Raises:
+            ConfigError: both copies of a header are damaged.
+        """
+        sealed, damaged = [], []
+        for number, record in self._db.execute("SELECT seq, record FROM batches WHERE seq >= ? ORDER BY seq LIMIT ?", (seq, limit)):
+            stored = {n: (flag, span, data) for n, flag, span, data in self._db.execute(
+                "SELECT number, damaged, span, data FROM parts WHERE seq = ?", (number,)
+            )}
+            whole = self._intact(number, [record, stored[_COPY][2] if _COPY in stored else b""])
+            header, signature = whole[:-SIGNATURE_BYTES], whole[-SIGNATURE_BYTES:]
+            parts: list[bytes | None] = []
+            for n, entry in enumerate(decode_header(header).parts):
+                flag, span, data = stored.get(n, (0, b"", b""))
+                good = not flag and sha256_hex(data) == entry.sha256
+                if not good and not flag:
+                    damaged.append((number, n, self._lost(entry, span)))
+                parts.append(data if good else None)
+            sealed.append((number, SealedBatch(header, signature, tuple(parts))))
+        return sealed, damaged
+
+    def mark_damaged(self, seq: int, part: int) -> None:
+        """Remembers that the part's loss is declared."""
+        self._db.execute("INSERT OR IGNORE INTO parts VALUES (?, ?, 1, x'', x'')", (seq, part))
+        self._db.execute("UPDATE parts SET damaged = 1 WHERE seq = ? AND number = ?", (seq, part))
+
+    def prune(self, watermark: int, budget: int) -> int:
+        """Deletes the oldest acknowledged batches beyond a budget in bytes; returns how many, for `pruned` once that is on disk."""
+        acknowledged = [size for seq, size in self._kept if seq <= watermark]
+        used, count = sum(acknowledged), 0
+        while count < len(acknowledged) and used > budget:
+            used -= acknowledged[count]
+            count += 1
+        if count:
+            last = self._kept[count - 1][0]
+            self._db.execute("DELETE FROM batches WHERE seq <= ?", (last,))
+            self._db.execute("DELETE FROM parts WHERE seq <= ?", (last,))
+        return count
+
+    def pruned(self, count: int) -> None:
+        """No longer counts batches that are gone."""
+        for _ in range(count):
+            self._kept.popleft()
+
+    def _intact(self, seq: int, copies: list[bytes]) -> bytes:
+        for record in copies:
+            if verify(self._public_key, "batch", record[:-SIGNATURE_BYTES], record[-SIGNATURE_BYTES:]):
+                return record
+        where = f"journal {self._db.path}: batch {seq}"
+        raise ConfigError(f"{where}: both copies of its header are damaged; move the journal away to begin a new epoch")
+
+    def _lost(self, entry: PartEntry, span: bytes) -> list[Gap]:
+        try:
+            return lost_spans(decode_spans(span, self._numbers))
+        except Rejected:
+            # The spans are damaged too: every signal of the equipment that the journal knows, over the part's whole range.
+            names = sorted(name for name in self._numbers if split_signal_id(name)[0] == entry.equipment)
+            return [Gap(tuple(names), entry.from_us, entry.to_us + 1, "damaged")] if names else []

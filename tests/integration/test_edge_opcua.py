@@ -1,0 +1,331 @@
+"""The OPC UA source against a real asyncua server behind a relay that can be cut: promises 1, 4 and 5, and what is bad on one node."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from asyncua import ua
+from asyncua.server.server import Server
+
+from edge.check import check
+from edge.config import source_context
+from edge.source import Source, open_source
+from simulators.link import Relay
+from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
+from workshop.errors import ConfigError, NotConnected
+from workshop.reading import Quality
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+URI = "urn:test:cnc"
+TYPES = {"load": ua.VariantType.Double, "parts": ua.VariantType.Int64, "program": ua.VariantType.String, "state": ua.VariantType.Int32}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Machines:
+    """A server with two machines; writes scans and keeps what it offered."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.port = 0
+        self.emitted: dict[tuple[str, int], Any] = {}
+        self.relay: Relay | None = None
+        self._count = 0
+
+    async def start(self) -> None:
+        await self.server.init()
+        self.server.set_endpoint("opc.tcp://127.0.0.1:0/")
+        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        self.index = await self.server.register_namespace(URI)
+        for machine in ("cnc-01", "cnc-02"):
+            for name, kind in TYPES.items():
+                value = {"load": 0.0, "program": ""}.get(name, 0)
+                await self.server.nodes.objects.add_variable(self.node(f"{machine}.{name}"), f"{machine}.{name}", value, kind)
+        await self.server.start()
+        self.port = self.server.bserver.port
+
+    def node(self, name: str) -> ua.NodeId:
+        return ua.NodeId(name, self.index)
+
+    async def write(self, name: str, variant: ua.Variant | None, time_us: int | None, status: int = 0, server_us: int | None = None) -> None:
+        stamp = None if time_us is None else EPOCH + timedelta(microseconds=time_us)
+        server = None if server_us is None else EPOCH + timedelta(microseconds=server_us)
+        await self.server.iserver.aspace.write_attribute_value(
+            self.node(name), ua.AttributeIds.Value, ua.DataValue(variant, ua.StatusCode(ua.UInt32(status)), stamp, server)
+        )
+
+    async def scan(self) -> None:
+        self._count += 1
+        time_us = now_us()
+        for machine in ("cnc-01", "cnc-02"):
+            values = {"load": self._count / 7, "parts": self._count // 3, "program": f"P{self._count // 10}", "state": self._count % 4}
+            for name, value in values.items():
+                await self.write(f"{machine}.{name}", ua.Variant(value, TYPES[name]), time_us)
+                self.emitted[f"{machine}/{name}", time_us] = value
+
+    async def offer(self, scans: int, every_s: float = 0.02) -> None:
+        for _ in range(scans):
+            await self.scan()
+            await asyncio.sleep(every_s)
+
+    def unacknowledged(self) -> list[int]:
+        subscriptions = self.server.iserver.subscription_service.subscriptions
+        return [number for one in subscriptions.values() for number in one._not_acknowledged_results]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Machines]:
+    machines = Machines()
+    await machines.start()
+    yield machines
+    await machines.server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def machines(server: Machines) -> AsyncIterator[Machines]:
+    await server.scan()
+    server.emitted.clear()
+    await server.scan()  # the initial values of the test's first subscription
+    server.relay = Relay(("127.0.0.1", 0), ("127.0.0.1", server.port), owner="test")
+    await server.relay.start()
+    yield server
+    await server.relay.close()
+    await until(lambda: not server.server.iserver.subscription_service.subscriptions, "subscriptions of the test are gone", 70)
+
+
+def relay_port(relay: Relay) -> int:
+    assert relay._server is not None
+    return int(relay._server.sockets[0].getsockname()[1])
+
+
+def source_table(port: int, more: str = "", signals: str = "load parts program state", lifetime_s: float = 2.0) -> str:
+    mapped = "\n".join(f'{name} = "nsu={URI};s={{equipment}}.{name}"' for name in signals.split())
+    return f"""
+[[source]]
+name = "cell"
+protocol = "opcua"
+url = "opc.tcp://127.0.0.1:{port}/"
+security = "None"
+publishing_ms = 50
+keep_alive_count = 4
+lifetime_s = {lifetime_s}
+equipment = [{{ id = "cnc-01", map = "cnc" }}, {{ id = "cnc-02", map = "cnc" }}]
+[source.map.cnc]
+{mapped}
+{more}
+"""
+
+
+def open_alone(port: int, signals: str = "load parts program state", equipment: str = "cnc-01") -> Source:
+    settings = settings_of(source_table(port, signals=signals).replace(', { id = "cnc-02", map = "cnc" }', ""))
+    block = settings.source[0]
+    return open_source(block.protocol, block.options, source_context(settings, block, register_of(equipment), "edge-1.toml", clock=now_us))
+
+
+async def test_a_lost_connection_leaves_a_declared_gap_and_nothing_else(machines: Machines, tmp_path: Path) -> None:
+    relay = machines.relay
+    assert relay is not None
+    settings = settings_of(source_table(relay_port(relay)))
+    async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell"), "first readings")
+        for _ in range(2):
+            await machines.offer(15)
+            relay.cut()
+            await machines.offer(10)
+            relay.restore()
+            await until(lambda: (status := edge.status()) and status.ready == ["cell"] and status.sources["cell"].failures, "reconnected")
+            await machines.offer(15)
+        before = edge.stored("cell")
+        await machines.scan()
+        await until(lambda: edge.stored("cell") > before, "the last scan")
+    record = Record(tmp_path)
+    counts = record.check(machines.emitted)
+    assert counts["in_gaps"] >= 2 * 8 * 8, counts
+    assert {reason for _, _, _, reason in record.gaps} == {"connection lost"}
+    states = [reading.value for reading in record.of("cnc-01/link_state")]
+    assert [state for state, before in zip(states, [None, *states], strict=False) if state != before][:5] == [0, 1, 0, 1, 0]
+
+
+async def test_a_killed_edge_goes_on_where_its_journal_ends(machines: Machines, tmp_path: Path) -> None:
+    settings = settings_of(source_table(machines.port))
+    for _ in range(3):
+        async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
+            await until(lambda: edge.stored("cell"), "readings")  # noqa: B023 – awaited at once
+            await machines.offer(15)
+            await edge.kill()
+        await machines.offer(5)
+    async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell"), "readings")
+        await machines.offer(3)
+    record = Record(tmp_path)
+    record.check(machines.emitted)
+    assert {reason for _, _, _, reason in record.gaps} == {"edge was not running"}
+
+
+async def test_an_end_with_the_link_down_declares_what_is_not_heard(machines: Machines, tmp_path: Path) -> None:
+    relay = machines.relay
+    assert relay is not None
+    async with running_edge(tmp_path, settings_of(source_table(relay_port(relay))), register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell"), "readings")
+        await machines.offer(10)
+        relay.cut()
+        await machines.offer(10)
+        await until(lambda: (status := edge.status()) and not status.ready, "noticed")
+        await edge.end()
+        assert (status := edge.status()) is not None and status.stopped
+    record = Record(tmp_path)
+    assert record.check(machines.emitted)["in_gaps"] >= 8 * 8
+    assert {reason for _, _, _, reason in record.gaps} == {"link down"}
+
+
+async def test_promise_1_nothing_is_acknowledged_before_it_is_committed(machines: Machines) -> None:
+    source = open_alone(machines.port)
+    await source.connect()
+    try:
+        waiting = []
+        while not any(len(delivery.block) for delivery in waiting):
+            waiting += await source.read()
+        await machines.offer(10)
+        waiting += await source.read()
+        waiting += await source.read()
+        assert machines.unacknowledged(), "acknowledged although nothing was committed"
+        for delivery in waiting:
+            if delivery.on_committed is not None:
+                delivery.on_committed()
+        acknowledged = set(machines.unacknowledged())
+        for _ in range(3):
+            await machines.scan()
+            await source.read()
+        assert not acknowledged & set(machines.unacknowledged())
+    finally:
+        await source.close()
+
+
+async def test_a_hole_in_the_sequence_numbers_is_fetched_again_or_declared(machines: Machines) -> None:
+    source = open_alone(machines.port)
+    await source.connect()
+    try:
+        deliveries = [*await source.read(), *await source.read()]
+        (subscription,) = machines.server.iserver.subscription_service.subscriptions.values()
+        # A notification that never arrives: it is taken out of the server's hand between being numbered and being sent.
+        await machines.scan()
+        hidden = subscription._pop_publish_result()
+        await machines.scan()
+        deliveries = await source.read()
+        times = {reading.source_time_us for delivery in deliveries for reading in delivery.block.readings()}
+        assert len(times) == 2, "the missing notification was not fetched by Republish"
+        assert not any(delivery.losses for delivery in deliveries)
+        # And one that the server no longer has.
+        await machines.scan()
+        hidden = subscription._pop_publish_result()
+        subscription._not_acknowledged_results.pop(hidden.NotificationMessage.SequenceNumber)
+        await machines.scan()
+        deliveries = await source.read()
+        assert [loss.reason for delivery in deliveries for loss in delivery.losses] == ["notifications lost"]
+        assert len({reading.source_time_us for delivery in deliveries for reading in delivery.block.readings()}) == 1
+    finally:
+        await source.close()
+
+
+async def test_bad_values_stay_bad_and_odd_ones_go_to_quarantine(machines: Machines, tmp_path: Path) -> None:
+    settings = settings_of(source_table(machines.port))
+    async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell"), "readings")
+        base = now_us()
+        cases = [
+            (ua.Variant(1.5, ua.VariantType.Double), base + 1, ua.StatusCodes.UncertainLastUsableValue),
+            (None, base + 2, ua.StatusCodes.BadSensorFailure),
+            (ua.Variant(float("nan"), ua.VariantType.Double), base + 3, 0),
+            (ua.Variant(2**63, ua.VariantType.UInt64), base + 4, 0),
+            (ua.Variant(2**63 - 1, ua.VariantType.UInt64), base + 5, 0),
+            (ua.Variant([1.0], ua.VariantType.Double, is_array=True), base + 6, 0),
+            (ua.Variant("é", ua.VariantType.String), base + 7, 0),
+            (ua.Variant(True, ua.VariantType.Boolean), base + 8, 0),
+            (ua.Variant(0.1, ua.VariantType.Float), base + 9, 0),
+            (None, None, ua.StatusCodes.BadWaitingForInitialData),
+        ]
+        for variant, time_us, status in cases:
+            await machines.write("cnc-01.load", variant, time_us, status)
+        await machines.write("cnc-02.load", ua.Variant(9.0, ua.VariantType.Double), None, server_us=base + 10)
+        await until(lambda: (status := edge.status()) and status.refused == 2, "two in quarantine")
+        await machines.scan()
+        count = edge.stored("cell")
+        await until(lambda: edge.stored("cell") > count or Path(tmp_path / "x").exists(), "the last scan")
+    record = Record(tmp_path)
+    found = {reading.source_time_us - base: (reading.value, reading.quality, reading.status) for reading in record.of("cnc-01/load")}
+    assert found[1] == (1.5, Quality.UNCERTAIN, "UncertainLastUsableValue")
+    assert found[2] == (None, Quality.BAD, "BadSensorFailure")
+    assert found[3] == (None, Quality.BAD, "NotFinite")
+    assert 4 not in found and 6 not in found
+    assert found[5] == (2**63 - 1, Quality.GOOD, "")
+    assert found[7][0] == "é" and found[8][0] == 1
+    assert found[9][0] == pytest.approx(0.1, rel=1e-7) and found[9][0] != 0.1
+    assert (9.0, "ServerTime") in [(reading.value, reading.status) for reading in record.of("cnc-02/load")]
+    assert record.quarantined == 2
+    assert record.in_gap("cnc-01/load", base + 4) and record.in_gap("cnc-01/load", base + 6), "quarantined values are declared missing"
+
+
+async def test_one_bad_node_does_not_stop_the_others(machines: Machines, tmp_path: Path) -> None:
+    table = source_table(machines.port).replace("s={equipment}.parts", "s={equipment}.nothing")
+    async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell") >= 6, "the others")
+        status = edge.status()
+    assert status is not None
+    assert status.sources["cell"].problems["cnc-01/parts"].startswith("BadNodeIdUnknown")
+    assert not Record(tmp_path).of("cnc-01/parts")
+
+
+async def test_an_unknown_namespace_is_answered_with_the_servers_list(machines: Machines) -> None:
+    settings = settings_of(source_table(machines.port).replace(URI, "urn:other"))
+    block = settings.source[0]
+    source = open_source("opcua", block.options, source_context(settings, block, register_of("cnc-01", "cnc-02"), "edge-1.toml", clock=now_us))
+    with pytest.raises(ConfigError, match=f"edge-1.toml: source 'cell': cnc-01/load: .* has no namespace 'urn:other'; it has .*{URI}"):
+        await source.connect()
+    await source.close()
+
+
+async def test_a_silent_server_is_noticed(machines: Machines) -> None:
+    quiet: list[asyncio.StreamWriter] = []
+    held = asyncio.Event()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event | None) -> None:
+        while data := await reader.read(65536):
+            if gate is not None and gate.is_set():
+                await asyncio.Event().wait()  # a black hole: connected, and nothing comes any more
+            writer.write(data)
+
+    tasks: list[asyncio.Task[None]] = []
+
+    async def passage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", machines.port)
+        quiet.extend((writer, back_writer))
+        tasks.extend((asyncio.create_task(pump(reader, back_writer, None)), asyncio.create_task(pump(back_reader, writer, held))))
+
+    hole = await asyncio.start_server(passage, "127.0.0.1", 0)
+    source = open_alone(hole.sockets[0].getsockname()[1])
+    await source.connect()
+    await source.read()
+    held.set()
+    with pytest.raises(NotConnected, match="not a sign of life for 1.0 s"):
+        while True:
+            await source.read()
+    await source.close()
+    hole.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for writer in quiet:
+        writer.close()
+
+
+async def test_check_says_for_every_signal_what_it_gives(machines: Machines) -> None:
+    table = source_table(machines.port).replace("s={equipment}.parts", "s={equipment}.nothing")
+    rows = {row.signal: row for row in await check(settings_of(table), register_of("cnc-01", "cnc-02"), now_us, patience_s=3)}
+    assert len(rows) == 8
+    assert isinstance(rows["cnc-01/load"].value, float) and rows["cnc-01/load"].quality == "good" and not rows["cnc-01/load"].cause
+    assert rows["cnc-02/parts"].cause.startswith("BadNodeIdUnknown")
+    rows = {row.signal: row for row in await check(settings_of(source_table(9)), register_of("cnc-01", "cnc-02"), now_us, patience_s=3)}
+    assert "opc.tcp://127.0.0.1:9/" in rows["cnc-01/load"].cause

@@ -1,0 +1,63 @@
+"""A small workshop and its readings, for the tests of the analytics."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from workshop.block import Block, block_of
+from workshop.reading import Quality, Reading, Value
+from workshop.register import Equipment, Process, Shift, Workshop
+from workshop.signal import Origin, Signal, SignalKind
+from workshop.window import SECOND_US, Window
+
+START_US = 1_790_002_800_000_000
+"""A full hour: 2026-09-21 15:00 UTC, 23:00 in Shanghai."""
+
+ALWAYS = (Shift("always", "00:00", "00:00"),)
+
+SIGNALS = (
+    Signal("state", "item_state", SignalKind.STATE, max_age_s=5),
+    Signal("mode", "operation_mode", SignalKind.STATE, max_age_s=5),
+    Signal("parts", "produced_count", SignalKind.COUNTER, "{part}", max_age_s=5),
+    Signal("good", "good_count", SignalKind.COUNTER, "{part}", max_age_s=5),
+    Signal("scrap", "scrap_count", SignalKind.COUNTER, "{part}", max_age_s=5),
+    Signal("energy", "energy_import", SignalKind.COUNTER, "W.h", max_age_s=5),
+    Signal("link", "link_state", SignalKind.STATE, max_age_s=3, origin=Origin.EDGE),
+)
+
+
+def machine(name: str = "cnc-01", **changes: Any) -> Equipment:
+    """A digital machine with every signal, an ideal cycle of 60 s and no end of service."""
+    item = Equipment(
+        name, "", "", "machining_centre", "cell-1", name, True, True, "milling", 1000, "2020-01-01", ideal_cycle_ms=60_000, signals=SIGNALS,
+    )
+    return msgspec.structs.replace(item, **changes)
+
+
+def workshop(*equipment: Equipment, shifts: tuple[Shift, ...] = ALWAYS, zone: str = "Asia/Shanghai") -> Workshop:
+    processes = (Process("milling", "", "", key=True), Process("handling", "", ""))
+    return Workshop("w", "", "", "", "east", "hall", zone, equipment, processes, shifts)
+
+
+def window(start_s: float, end_s: float) -> Window:
+    return Window(START_US + round(start_s * SECOND_US), START_US + round(end_s * SECOND_US))
+
+
+def reading(signal: str, time_s: float, value: Value, quality: Quality = Quality.GOOD, delay_us: int = 1000) -> Reading:
+    """A reading at so many seconds after the start; None is bad."""
+    time_us = START_US + round(time_s * SECOND_US)
+    return Reading(signal, time_us, time_us + delay_us, value, Quality.BAD if value is None else quality)
+
+
+def rows(signal: str, values: Iterable[tuple[float, Value]]) -> list[Reading]:
+    return [reading(signal, time_s, value) for time_s, value in values]
+
+
+def every(signal: str, seconds: Sequence[int] | range, value: Value) -> list[Reading]:
+    """The same value again and again."""
+    return [reading(signal, second, value) for second in seconds]
+
+
+def block(*parts: list[Reading]) -> Block:
+    return block_of([row for part in parts for row in part])

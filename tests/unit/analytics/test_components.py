@@ -1,0 +1,153 @@
+"""Components: splitting a window anywhere and merging gives the same numbers; merging is associative; missing data is never better."""
+
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.compute import components_of, compute, compute_all, needed_signals
+from analytics.indicator import Components, load_indicators, merge, merge_all
+from analytics.series import inputs_of
+from tests.unit.analytics.plant import SIGNALS, START_US, block, machine, reading, workshop
+from workshop.block import block_of
+from workshop.errors import Rejected
+from workshop.reading import Quality, Reading
+from workshop.register import Shift
+from workshop.window import HOUR_US, SECOND_US, Window
+
+KNOWN = load_indicators()
+MEASURED = [identifier for identifier in KNOWN if identifier != "key_process_nc_rate"]
+SHIFTS = (Shift("late", "22:00", "00:30"), Shift("night", "00:45", "08:00"))
+REGISTER = workshop(machine(), machine("cnc-02"), shifts=SHIFTS)
+MINUTES = 150
+WHOLE = Window(START_US, START_US + MINUTES * 60 * SECOND_US)
+
+STATES = st.one_of(st.integers(-1, 4), st.none(), st.sampled_from([3.0, 2.5, "running"]))
+COUNTS = st.one_of(st.integers(0, 6), st.none(), st.floats(0, 6, width=16))
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> list[Reading]:
+    """Readings of one machine, crowded around a few moments, some before the window, with gaps, conflicts and every quality."""
+    moments = draw(st.lists(st.integers(-70 * 60, MINUTES * 60), min_size=1, max_size=6))
+    found = []
+    for _ in range(draw(st.integers(0, 40))):
+        signal = draw(st.sampled_from(SIGNALS))
+        value = draw(COUNTS if signal.kind == "counter" else STATES)
+        second = draw(st.sampled_from(moments)) + draw(st.integers(0, 24)) / 2
+        quality = Quality.BAD if value is None else draw(st.sampled_from([Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.UNCERTAIN]))
+        found.append(reading(f"cnc-01/{signal.name}", second, value, quality, draw(st.integers(0, 2))))
+    return found
+
+
+def parts_of(identifier: str, rows: list[Reading], window: Window) -> list[Components]:
+    return components_of(KNOWN[identifier], REGISTER, block_of(rows), window)
+
+
+def whole_of(identifier: str, rows: list[Reading]) -> dict[str, Any]:
+    """Components measured over the whole window at once."""
+    item = REGISTER.equipment[0]
+    return msgspec.to_builtins(KNOWN[identifier].measure(inputs_of(REGISTER, item, block_of(rows), WHOLE), WHOLE))
+
+
+@pytest.mark.parametrize("identifier", MEASURED)
+@given(rows=readings(), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_splitting_anywhere_and_merging_gives_the_same_bits(identifier: str, rows: list[Reading], cuts: list[int]) -> None:
+    edges = sorted({START_US, *(START_US + cut for cut in cuts), WHOLE.end_us})
+    pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end))]
+    merged = {piece.equipment: piece for piece in merge_all(reversed(pieces))}
+    assert msgspec.to_builtins(merged["cnc-01"]) == whole_of(identifier, rows)
+
+
+@pytest.mark.parametrize("identifier", MEASURED)
+@given(rows=readings(), data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_order_and_repetition_change_nothing(identifier: str, rows: list[Reading], data: st.DataObject) -> None:
+    again = data.draw(st.permutations(rows + rows[:7]))
+    assert parts_of(identifier, again, WHOLE) == parts_of(identifier, rows, WHOLE)
+
+
+@pytest.mark.parametrize("identifier", MEASURED)
+@given(rows=readings(), data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_block_of_one_hour_with_its_carry_in_is_enough(identifier: str, rows: list[Reading], data: st.DataObject) -> None:
+    start = START_US + data.draw(st.integers(0, WHOLE.length_us))
+    window = Window(start, min(start + HOUR_US, WHOLE.end_us))
+    near = [row for row in rows if start - HOUR_US <= row.source_time_us < window.end_us]
+    assert parts_of(identifier, near, window) == parts_of(identifier, rows, window)
+
+
+@given(rows=readings(), kept=st.integers(0, 2**40 - 1))
+@settings(max_examples=60, deadline=None)
+def test_missing_readings_never_make_more_known(rows: list[Reading], kept: int) -> None:
+    good = [row for row in rows if row.quality is Quality.GOOD and not isinstance(row.value, str) and row.value != 2.5]
+    # Of one signal at one time only one reading: dropping one of two that contradict each other would be another question.
+    unique = list({(row.signal, row.source_time_us): row for row in good if row.value in (0, 1, 2, 3) or "state" not in row.signal}.values())
+    some = [row for number, row in enumerate(unique) if kept >> number & 1]
+    for identifier in ("networking_rate_all", "defect_rate", "quality_ratio", "energy_per_good_part"):
+        if identifier == "networking_rate_all":
+            unique_, some_ = ([row for row in part if row.signal != "cnc-01/link" or row.value in (0, 1)] for part in (unique, some))
+        else:
+            unique_, some_ = unique, some
+        whole, less = (compute(KNOWN[identifier], REGISTER, block_of(part), WHOLE) for part in (unique_, some_))
+        assert less.detail["cnc-01"]["covered_us"] <= whole.detail["cnc-01"]["covered_us"]
+        assert less.coverage <= whole.coverage
+
+
+@given(rows=readings())
+@settings(max_examples=60, deadline=None)
+def test_results_stay_in_their_range_and_equal_those_of_their_hours(rows: list[Reading]) -> None:
+    indicators = list(KNOWN.values())
+    for indicator, found in zip(indicators, compute_all(indicators, REGISTER, block_of(rows), WHOLE), strict=True):
+        assert 0 <= found.coverage <= 1
+        assert found == indicator.evaluate(components_of(indicator, REGISTER, block_of(rows), WHOLE), REGISTER, WHOLE)
+        if found.value is not None and found.low is not None and found.high is not None:
+            assert found.low <= found.value <= found.high
+        if found.value is not None and indicator.id in ("networking_rate_all", "networking_rate_digital", "defect_rate", "availability"):
+            assert 0 <= found.value <= 1
+
+
+def piece(start: int, end: int, equipment: str = "cnc-01", **values: int) -> Components:
+    return Components("availability", 1, equipment, 0, start, end, end - start, end - start, values)
+
+
+def test_merge_is_associative_and_commutative() -> None:
+    a, b, c = piece(0, 2, apt_us=1), piece(2, 5, apt_us=3, adet_us=1), piece(5, 6, adot_us=1)
+    assert merge(merge(a, b), c) == merge(a, merge(b, c)) == merge(c, merge(b, a))
+    assert merge(a, b).values == {"apt_us": 4, "adet_us": 1}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [piece(1, 3), piece(2, 3, "cnc-02"), msgspec.structs.replace(piece(2, 3), version=2), msgspec.structs.replace(piece(2, 3), indicator="oee")],
+)
+def test_what_must_not_be_merged_is_rejected(other: Components) -> None:
+    with pytest.raises(Rejected):
+        merge(piece(0, 2), other)
+
+
+def test_components_of_another_indicator_or_outside_the_window_are_rejected() -> None:
+    indicator = KNOWN["availability"]
+    for wrong in (msgspec.structs.replace(piece(START_US, WHOLE.end_us), version=9), piece(START_US - 1, WHOLE.end_us)):
+        with pytest.raises(Rejected):
+            indicator.evaluate([wrong], REGISTER, WHOLE)
+
+
+def test_an_hour_without_components_lowers_the_coverage() -> None:
+    rows = [reading(f"cnc-01/{name}", t, 3) for t in range(0, 7200, 5) for name in ("state", "mode")]
+    window = Window(START_US, START_US + 2 * HOUR_US)
+    register = workshop(machine())
+    hours = components_of(KNOWN["availability"], register, block(rows), window)
+    assert KNOWN["availability"].evaluate(hours, register, window).coverage == 1
+    found = KNOWN["availability"].evaluate(hours[:1], register, window)
+    assert (found.value, str(found.coverage)) == (1, "0.500000")
+
+
+def test_needed_signals_are_those_with_the_roles() -> None:
+    assert needed_signals(KNOWN["defect_rate"], REGISTER) == ["cnc-01/good", "cnc-01/scrap", "cnc-02/good", "cnc-02/scrap"]
+    assert len(needed_signals(KNOWN["networking_rate_all"], REGISTER)) == 2 * len(SIGNALS)
+    assert needed_signals(KNOWN["key_process_nc_rate"], REGISTER) == []

@@ -1,0 +1,109 @@
+"""Checkpoints and signed notes: the formats byte for byte, and a parser that refuses everything else in words."""
+
+import base64
+import hashlib
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store.log import Checkpoint, checkpoint_text, open_note, parse_checkpoint, sign_note
+from store.signing import SigningKey, decode_key, verify_raw
+from workshop.errors import Rejected
+
+KEY, OTHER = SigningKey.create(), SigningKey.create()
+NAME = "chejian.local/demo-0011aabb/data"
+ROOT = hashlib.sha256(b"root").digest()
+TEXT = checkpoint_text(NAME, 42, ROOT)
+NOTE = sign_note(TEXT, NAME, KEY)
+
+
+def test_the_note_is_the_c2sp_format() -> None:
+    text, line, end = NOTE.rpartition("\n\n")[0] + "\n", NOTE.split("\n")[4], NOTE[-1]
+    assert text == f"{NAME}\n42\n{base64.b64encode(ROOT).decode()}\n" == TEXT
+    dash, name, encoded = line.split(" ")
+    raw = base64.b64decode(encoded)
+    assert (dash, name, end, len(raw)) == ("\u2014", NAME, "\n", 68)
+    assert raw[:4] == hashlib.sha256(NAME.encode() + b"\n\x01" + decode_key(KEY.public)).digest()[:4]
+    assert verify_raw(KEY.public, text.encode(), raw[4:])
+
+
+def test_a_note_of_the_go_implementation_opens() -> None:
+    # The example of golang.org/x/mod/sumdb/note; its verifier key is "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".
+    note = (
+        "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n"
+        "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+    )
+    key = base64.b64encode(base64.b64decode("ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")[1:]).decode()
+    assert open_note(note, "PeterNeumann", key).startswith("If you think")
+
+
+def test_a_signed_note_opens_with_its_key_only() -> None:
+    assert parse_checkpoint(open_note(NOTE, NAME, KEY.public)) == Checkpoint(NAME, 42, ROOT)
+    for name, key in ((NAME, OTHER.public), ("another", KEY.public)):
+        with pytest.raises(Rejected, match="not signed by"):
+            open_note(NOTE, name, key)
+
+
+def test_signatures_of_witnesses_may_stand_beside_ours() -> None:
+    witness = sign_note(TEXT, "witness.example", OTHER).rpartition("\n\n")[2]
+    for note in (NOTE + witness, TEXT + "\n" + witness + NOTE.rpartition("\n\n")[2]):
+        assert open_note(note, NAME, KEY.public) == TEXT
+        assert open_note(note, "witness.example", OTHER.public) == TEXT
+
+
+def test_a_wrong_signature_is_not_overlooked_beside_a_right_one() -> None:
+    raw = bytearray(base64.b64decode(NOTE.split("\n")[4].split(" ")[2]))
+    raw[20] ^= 1
+    with pytest.raises(Rejected, match="wrong"):
+        open_note(NOTE + f"— {NAME} {base64.b64encode(bytes(raw)).decode()}\n", NAME, KEY.public)
+
+
+@pytest.mark.parametrize("note", [
+    "", "\n\n", TEXT, TEXT + "\n", NOTE[:-1], NOTE + "\n", NOTE + "more", NOTE + "— a b\n", " " + NOTE, NOTE.replace("42", "43"),
+    NOTE.replace("— ", "- "), NOTE.replace("— ", "—  "), NOTE.replace("=\n", "\n"), NOTE.replace("\n", "\r\n"), NOTE + NOTE, "\0" + NOTE,
+    "\ud800" + NOTE, NOTE.replace(f"— {NAME} ", f"— {NAME}+1 "), NOTE + "— x AAAA\n", "x" * 2**20 + "\n" + NOTE, NOTE + "— x AAAAAAA=\n" * 101,
+])
+def test_spoiled_notes_are_refused(note: str) -> None:
+    with pytest.raises(Rejected):
+        open_note(note, NAME, KEY.public)
+
+
+@pytest.mark.parametrize("text", [
+    "", "a\n1\n", f"{NAME}\n042\n{base64.b64encode(ROOT).decode()}\n", f"{NAME}\n+42\n{base64.b64encode(ROOT).decode()}\n",
+    f"{NAME}\n-1\n{base64.b64encode(ROOT).decode()}\n", f"{NAME}\n4２\n{base64.b64encode(ROOT).decode()}\n", f"{NAME}\n42\n{ROOT.hex()}\n",
+    f"{NAME}\n42\n{base64.b64encode(ROOT[:31]).decode()}\n", f"{NAME}\n42\n{base64.b64encode(ROOT).decode()[:-2]}b=\n"[:-3] + "\n",
+    TEXT + "extension\n", TEXT[:-1], TEXT + "\n", f"\n42\n{base64.b64encode(ROOT).decode()}\n", f"a b\n42\n{base64.b64encode(ROOT).decode()}\n",
+    f"{NAME}\n{'9' * 5000}\n{base64.b64encode(ROOT).decode()}\n",
+])
+def test_spoiled_checkpoints_are_refused(text: str) -> None:
+    with pytest.raises(Rejected):
+        parse_checkpoint(text)
+
+
+def test_texts_that_no_note_can_carry_are_refused() -> None:
+    for text, name in (("no newline", NAME), ("a\tb\n", NAME), (TEXT, ""), (TEXT, "a b"), (TEXT, "a+b"), ("\ud800\n", NAME), (TEXT, "\ud800")):
+        with pytest.raises(Rejected):
+            sign_note(text, name, KEY)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_characters="\r", min_codepoint=32) | st.just("\n"), max_size=200))
+def test_every_text_comes_back(text: str) -> None:
+    assert open_note(sign_note(text + "\n", NAME, KEY), NAME, KEY.public) == text + "\n"
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(st.text(max_size=100), st.builds(
+    lambda at, length, new: NOTE[:at] + new + NOTE[at + length :], st.integers(0, len(NOTE)), st.integers(0, 5), st.text(max_size=4)
+)))
+def test_a_changed_note_opens_as_the_same_text_or_is_rejected(note: str) -> None:
+    try:
+        text = open_note(note, NAME, KEY.public)
+    except Rejected:
+        text = TEXT
+    assert text == TEXT
+    with suppress(Rejected):
+        checkpoint = parse_checkpoint(note)
+        assert checkpoint_text(checkpoint.origin, checkpoint.size, checkpoint.root) == note

@@ -1,0 +1,58 @@
+"""The page on a real gateway, which has a register, claims and packs but no readings yet: every answer of the API is understood."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.web.browser import Browser, needs_chromium, poll
+from tests.web.stand_in import ROOT
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Address of a gateway of its own, and a viewer's token."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    config = tmp_path / "config"
+    shutil.copytree(ROOT / "config/demo", config)
+    text = (config / "gateway.toml").read_text().replace("port = 8410", f"port = {port}").replace('"run/gateway"', f'"{tmp_path / "gateway"}"')
+    (config / "gateway.toml").write_text(text)
+    url = f"http://127.0.0.1:{port}"
+    with (tmp_path / "gateway.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "chejian", "gateway", "run", config / "gateway.toml"], cwd=ROOT, stdout=log, stderr=log)
+    try:
+        poll(lambda: process.poll() is not None or _ready(url), "the gateway is ready")
+        assert process.poll() is None, (tmp_path / "gateway.log").read_text()
+        admin = (tmp_path / "gateway/admin.token").read_text().strip()
+        headers = {"Authorization": f"Bearer {admin}"}
+        answer = httpx.post(f"{url}/v1/tokens", json={"role": "viewer", "subject": "page"}, headers=headers, trust_env=False).raise_for_status()
+        token = answer.json()["token"]
+        yield url, token
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@needs_chromium
+def test_the_page_understands_a_gateway_without_readings(gateway: tuple[str, str], serve_page: Callable[..., str], browser: Browser) -> None:
+    url, token = gateway
+    browser.open(serve_page(url, token=token) + "/en")
+    browser.wait_for("Demonstration workshop", "Machining centre 1", "No signals: register only", "Networking rate", "Undetermined", "Not applicable")
+    assert browser.evaluate("document.querySelectorAll('.cj-tile').length") == 13
+    assert browser.evaluate("document.querySelectorAll('.cj-indicators .cj-row').length") == 9
+    assert browser.evaluate("document.querySelectorAll('.cj-verdict').length") == 4
+    assert browser.evaluate("document.querySelector('.cj-banner').innerText") == ""
