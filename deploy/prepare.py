@@ -42,18 +42,19 @@ def prepare_config(pilot: Path, config: Path) -> None:
     _store(config / "gateway.toml", gateway)
 
 
-def enrol(data: Path) -> None:
+def enrol(data: Path, url: str) -> None:
     """Enrols edge-1 (simulated) and analytics (derived) unless they are, and makes the page's token unless there is one."""
     from chejian.demo.client import GatewayClient
-    from edge.enrol import enrol_folder
+    from chejian.enrolment import enrol_folder
     from workshop.batch import Provenance
 
-    admin = GatewayClient(GATEWAY_URL, (data / "gateway" / "admin.token").read_text().strip())
+    admin = GatewayClient(url, (data / "gateway" / "admin.token").read_text().strip())
     for edge, provenance in (("edge-1", Provenance.SIMULATED), ("analytics", Provenance.DERIVED)):
         if not (data / edge / "enrolment.json").exists():
-            enrol_folder(GATEWAY_URL, admin.new_edge(edge, provenance), edge, data / edge)
+            enrol_folder(url, admin.new_edge(edge, provenance), edge, data / edge)
     token = data / "web" / "viewer.token"
     if not token.exists():
+        token.parent.mkdir(exist_ok=True)
         token.touch(0o600)
         token.write_text(admin.new_token("viewer", "overview page"))
     admin.close()
@@ -72,6 +73,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["config"]:
         prepare_config(PILOT, CONFIG)
     elif sys.argv[1:] == ["enrol"]:
-        enrol(DATA)
+        enrol(DATA, GATEWAY_URL)
     else:
         sys.exit("prepare.py: say 'config' or 'enrol'")

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from edge.recorder import Recorder
+from edge.recorder import OWN, Recorder
 from edge.source import Delivery
 from workshop.block import block_of
 from workshop.reading import Reading
@@ -12,7 +12,6 @@ from workshop.states import LinkState
 from workshop.window import Clock
 
 HEARTBEAT_S = 1.0
-SOURCE = "edge"
 
 
 class Links:
@@ -53,4 +52,4 @@ class Links:
             if name in self._signals
         ]
         if readings:
-            await self._recorder.put(SOURCE, [Delivery(block_of(readings))])
+            await self._recorder.put(OWN, [Delivery(block_of(readings))])

@@ -14,6 +14,9 @@ from workshop.batch import Gap
 from workshop.block import Block
 from workshop.errors import NotConnected, Rejected
 
+OWN = "(edge)"
+"""In place of a source's name: readings that the edge makes itself."""
+
 _log = logging.getLogger(__name__)
 _WAITING = 256
 _ROWS = 65_536
@@ -32,6 +35,7 @@ class Recorder:
         self.problem = ""
         """Why the disk refuses at the moment; empty if it does not."""
         self.has_stored = asyncio.Event()
+        """Set with the first reading of a machine."""
         self._journal, self._worker, self._on_stored = journal, worker, on_stored
         self._every_s, self._idle_s = commit.every_ms / 1000, commit.idle_ms / 1000
         self._queue: asyncio.Queue[tuple[str, Delivery] | asyncio.Event] = asyncio.Queue(_WAITING)
@@ -107,7 +111,7 @@ class Recorder:
         for source, block in blocks:
             self.readings[source] += len(block)
             self._on_stored(block)
-        if blocks:
+        if any(source != OWN for source, _ in blocks):
             self.has_stored.set()
 
     async def _append(self, blocks: list[Block], gaps: list[Gap]) -> None:

@@ -39,17 +39,26 @@ LIMITS: dict[Language, tuple[tuple[str, str, str, str], ...]] = {
     "zh": (
         ("边缘密钥(Ed25519, 注册时生成)", "工厂内的边缘机", "该批数据出自该边缘机, 此后未改动", "机器确实如此报告"),
         ("网关密钥", "工厂", "这是它出示的日志", "它向所有人出示同一日志"),
-        ("固定的检查点、见证联署(C2SP)、RFC 3161 时间戳", "评估方、见证方、时间戳机构, 均在工厂之外", "截至此处的日志当时已存在且未改动", "所记录的内容属实"),
+        (
+            "固定的检查点、见证联署(C2SP)、RFC 3161 时间戳", "评估方、见证方、时间戳机构, 均在工厂之外", "截至此处的日志当时已存在且未改动",
+            "所记录的内容属实",
+        ),
         ("真实性检查、现场抽问、台账现场抽查", "评估方", "统计意义上伪造的难度", "确定性"),
     ),
     "en": (
-        ("edge key (Ed25519, made at enrolment)", "the edge box, in the factory", "this batch left that edge, unchanged since", "that the machine said it"),
+        (
+            "edge key (Ed25519, made at enrolment)", "the edge box, in the factory", "this batch left that edge, unchanged since",
+            "that the machine said it",
+        ),
         ("gateway key", "the factory", "this is the log it showed", "that it showed everybody the same log"),
         (
             "pinned checkpoint, witness co-signature (C2SP), RFC 3161 stamp", "evaluator, witness, time authority: outside the factory",
             "the log up to here existed then, and has not changed", "that what was logged is true",
         ),
-        ("authenticity checks, spot challenge, register sample on site", "the evaluator", "statistically, how hard it would have been to fake", "certainty"),
+        (
+            "authenticity checks, spot challenge, register sample on site", "the evaluator", "statistically, how hard it would have been to fake",
+            "certainty",
+        ),
     ),
 }
 
@@ -59,7 +68,8 @@ def verdict_table(verdicts: Sequence[Verdict], language: Language) -> str:
     lines = [f"| {_TEXT['head'][language]} |", "|---|---|---|---|---|"]
     for item in verdicts:
         title, reason = (item.title_zh, item.reason_zh) if language == "zh" else (item.title_en, item.reason)
-        value = "–" if item.value is None else f"{item.value}" + (f" [{item.low}, {item.high}]" if item.low is not None and item.low != item.high else "")
+        interval = f" [{item.low}, {item.high}]" if item.low is not None and item.low != item.high else ""
+        value = "–" if item.value is None else f"{item.value}{interval}"
         cells = (f"{title} ({item.clause or item.claim})", OUTCOMES[item.outcome][language], item.as_of, value, reason)
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines)

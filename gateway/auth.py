@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 
 from gateway.problems import Refusal
-from store.archive import Archive, EdgeRecord
+from store.archive import Archive, EdgeRecord, TokenRecord
 from store.signing import decode_key
 from workshop.batch import Provenance
 from workshop.canonical import sha256_hex
@@ -58,6 +58,9 @@ class Access:
 
     def __init__(self, archive: Archive, clock: Clock) -> None:
         self._archive, self._clock = archive, clock
+        # Tokens seen before, so that an edge's post never waits for a reader of the archive. Only tokens that exist get in, and only this
+        # process changes them.
+        self._seen: dict[str, TokenRecord] = {}
 
     def create(self, role: Role, subject: str) -> str:
         """A new bearer token, to be shown once."""
@@ -68,12 +71,13 @@ class Access:
     def caller(self, token: str) -> Caller | None:
         """Who holds this token; None when it is unknown, out of date, a one-time token or of a revoked edge."""
         digest = _digest(token)
-        record = self._archive.find_token(digest)
+        record = self._seen.get(digest) or self._archive.find_token(digest)
         # The look-up is by digest; the comparison in constant time is for engines of the archive that would match loosely.
         if record is None or not hmac.compare_digest(record.sha256, digest) or record.role == _ENROL:
             return None
         if record.expires_us is not None and record.expires_us <= self._clock():
             return None
+        self._seen[digest] = record
         if record.role != Role.EDGE:
             return Caller(Role(record.role), record.subject)
         edge = self._archive.edge(record.subject)
@@ -85,10 +89,13 @@ class Access:
         """A one-time token with which this edge can enrol within fifteen minutes.
 
         Raises:
-            Rejected: not an edge id.
+            Rejected: not an edge id, or another provenance than the edge has had.
         """
         if not EQUIPMENT_ID.fullmatch(edge) or len(edge) > 64:
             raise Rejected(f"edge '{edge[:80]}': an id is lower-case letters, digits and single hyphens, such as edge-1")
+        known = self._archive.edge(edge)
+        if known is not None and known.provenance is not provenance:
+            raise Rejected(f"edge '{edge}' is enrolled as {known.provenance.value}, which never changes; choose another id")
         token = _PREFIX + secrets.token_urlsafe(32)
         self._archive.add_token(_digest(token), _ENROL, f"{edge}/{provenance.value}", self._clock() + ENROL_TIME_US, once=True)
         return token

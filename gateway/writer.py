@@ -71,6 +71,7 @@ class Writer:
         self._wake, self._stop, self._started = threading.Event(), threading.Event(), threading.Event()
         self._count = threading.Lock()
         self._waiting_rows = 0
+        self._failing = False
         self._progress_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="engine writer", daemon=True)
 
@@ -96,9 +97,9 @@ class Writer:
 
     @property
     def moving(self) -> bool:
-        """Whether the thread lives, has been round once, and gets on with what there is."""
+        """Whether the thread lives, has been round once, and gets on with what there is: the engine takes rows."""
         idle = self.backlog_batches == 0
-        return self._thread.is_alive() and self._started.is_set() and (idle or time.monotonic() - self._progress_s < STALLED_S)
+        return self._thread.is_alive() and self._started.is_set() and not self._failing and (idle or time.monotonic() - self._progress_s < STALLED_S)
 
     def stop(self, drain_s: float = 10.0) -> None:
         """Writes what is waiting, for so long at most, and ends the thread; what is left is written after the next start."""
@@ -108,20 +109,19 @@ class Writer:
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
-        failing = False
         while True:
             try:
                 rows = feed(self._archive, self._engine, self._rules, self._monitoring, self._start_size)
             except NotConnected as error:
-                if not failing:
+                if not self._failing:
                     log.error("engine does not take rows; trying again", reason=str(error))
-                failing = True
+                self._failing = True
                 if self._stop.wait(RETRY_S):
                     return
                 continue
-            if failing:
+            if self._failing:
                 log.info("engine takes rows again")
-                failing = False
+                self._failing = False
             self._progress_s = time.monotonic()
             self._started.set()
             if rows >= 0:

@@ -11,7 +11,9 @@ import msgspec
 from store.journal_batches import SCHEMA as BATCHES_SCHEMA
 from store.journal_batches import SealedBatches
 from store.journal_fragment import decode_fragment, decode_spans, encode_fragment, encode_spans, spans_of
-from store.journal_seal import check_gap, check_readings, check_signal, cut_parts, lost_spans, merge_gaps, share_gaps
+from store.journal_positions import SCHEMA as POSITIONS_SCHEMA
+from store.journal_positions import Positions
+from store.journal_seal import check_gap, check_readings, cut_parts, lost_spans, merge_gaps, share_gaps
 from store.signing import SigningKey
 from store.sqlite import Database
 from workshop.batch import MAX_BYTES, MAX_ROWS, NO_DIGEST, ClockState, Gap, Header, Provenance, SealedBatch, encode_header
@@ -24,10 +26,10 @@ FORMAT = 1
 _QUARANTINE_ITEMS, _QUARANTINE_BYTES = 10_000, 2**20
 _SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    "CREATE TABLE positions (number INTEGER PRIMARY KEY, signal TEXT NOT NULL UNIQUE, until_us INTEGER NOT NULL)",
     "CREATE TABLE fragments (number INTEGER PRIMARY KEY, rows INTEGER NOT NULL, digest BLOB NOT NULL, span BLOB NOT NULL, data BLOB NOT NULL)",
     "CREATE TABLE gaps (number INTEGER PRIMARY KEY, gap BLOB NOT NULL)",
     "CREATE TABLE quarantine (number INTEGER PRIMARY KEY, time_us INTEGER, source TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL)",
+    *POSITIONS_SCHEMA,
     *BATCHES_SCHEMA,
 )
 
@@ -75,15 +77,18 @@ class EdgeJournal:
             if meta.get(name) != value:
                 where = f"journal {database.path}: belongs to {name} '{meta.get(name)}', not '{value}'"
                 raise ConfigError(f"{where}; name another data folder, or move the journal away to begin a new epoch")
-        self.epoch = int(meta["epoch"])
-        self._last_seq, self._last_digest, self._watermark = int(meta["last_seq"]), str(meta["last_digest"]), int(meta["watermark"])
-        self._gaps, self._quarantined = int(meta["gaps"]), int(meta["quarantined"])
-        self._numbers: dict[str, int] = {}
-        self._positions: dict[str, int] = {}
-        for number, signal, until_us in database.execute("SELECT number, signal, until_us FROM positions"):
-            self._numbers[signal], self._positions[signal] = number, until_us
+        try:
+            self.epoch, self._watermark, self._gaps, self._quarantined, last_seq = (
+                int(meta[name]) for name in ("epoch", "watermark", "gaps", "quarantined", "last_seq")
+            )
+            last_digest = str(meta["last_digest"])
+        except (KeyError, ValueError) as error:
+            raise ConfigError(f"journal {database.path}: damaged ({error}); move it away to begin a new epoch") from error
+        self._positions = Positions(database)
         self._unsealed = int(database.execute("SELECT COALESCE(SUM(rows), 0) FROM fragments")[0][0])
-        self._batches = SealedBatches(database, key.public, self._numbers)
+        self._batches = SealedBatches(database, key.public, self._positions.numbers)
+        # Where a batch is kept its own header says how the chain goes on; the counters are for the time after the last one was pruned.
+        self._last_seq, self._last_digest = self._batches.last() or (last_seq, last_digest)
 
     @classmethod
     def open(
@@ -128,30 +133,21 @@ class EdgeJournal:
             return
         fragment = encode_fragment(block) if len(block) else None
         self._make_room()
-        numbers, positions = dict(self._numbers), {}
-        for name, end in until.items():
-            if name not in numbers:
-                check_signal(name)
-                numbers[name] = len(numbers) + 1
-            positions[name] = max(end, self._positions.get(name, end))
+        changed = self._positions.advance(until)
         with self._db.transaction():
-            self._db.execute_many(
-                "INSERT INTO positions VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE SET until_us = excluded.until_us",
-                ((numbers[name], name, end) for name, end in positions.items() if end != self._positions.get(name)),
-            )
+            self._positions.store(changed)
             if fragment is not None:
-                row = (len(block), hashlib.sha256(fragment).digest(), encode_spans(spans, numbers), fragment)
+                row = (len(block), hashlib.sha256(fragment).digest(), encode_spans(spans, self._positions.numbers), fragment)
                 self._db.execute("INSERT INTO fragments (rows, digest, span, data) VALUES (?, ?, ?, ?)", row)
             if gaps:
                 self._store_gaps(gaps)
-        self._numbers.update(numbers)
-        self._positions.update(positions)
+        self._positions.stored(changed)
         self._unsealed += len(block)
         self._gaps += len(gaps)
 
     def positions(self) -> dict[str, int]:
         """For each signal the source time, µs, before which everything is stored or declared: sources go on from there."""
-        return dict(self._positions)
+        return self._positions.all()
 
     def unsealed_rows(self) -> int:
         """Number of readings in fragments."""
@@ -172,7 +168,11 @@ class EdgeJournal:
             return None
         seq, prev, kept = self._last_seq, self._last_digest, []
         sealed_us = self._clock()
+        # Damage may have taken a signal from the table of positions; its readings still need a number.
+        until = {name: last + 1 for parts in batches for part in parts for name, (_, last) in part.spans.items()}
+        changed = self._positions.advance(until)
         with self._db.transaction():
+            self._positions.store(changed)
             for i in range(max(len(batches), len(groups))):
                 parts = batches[i] if i < len(batches) else []
                 seq += 1
@@ -187,6 +187,7 @@ class EdgeJournal:
             self._db.execute("DELETE FROM fragments")
             self._db.execute("DELETE FROM gaps")
             self._set_meta(last_seq=seq, last_digest=prev, gaps=self._gaps + len(lost), quarantined=self._quarantined + len(damaged))
+        self._positions.stored(changed)
         self._last_seq, self._last_digest = seq, prev
         self._gaps += len(lost)
         self._quarantined += len(damaged)
@@ -273,7 +274,7 @@ class EdgeJournal:
             except Rejected as error:
                 damaged.append((data, str(error)))
                 with suppress(Rejected):  # a span that is damaged too leaves the count in quarantine as the only trace
-                    lost += lost_spans(decode_spans(span, self._numbers))
+                    lost += lost_spans(decode_spans(span, self._positions.numbers))
         return blocks, lost, damaged
 
     def _make_room(self) -> None:

@@ -43,6 +43,17 @@ class SealedBatches:
         """Counts batches that are now on disk."""
         self._kept.extend(sizes)
 
+    def last(self) -> tuple[int, str] | None:
+        """Sequence number and digest of the newest batch, or None where none is kept or both copies of its header are damaged."""
+        if not self._kept:
+            return None
+        seq = self._kept[-1][0]
+        rows = self._db.execute(
+            "SELECT record FROM batches WHERE seq = ? UNION ALL SELECT data FROM parts WHERE seq = ? AND number = ?", (seq, seq, _COPY)
+        )
+        record = self._intact([record for (record,) in rows])
+        return (seq, sha256_hex(record[:-SIGNATURE_BYTES])) if record else None
+
     def read(self, seq: int, limit: int) -> tuple[list[tuple[int, SealedBatch]], list[tuple[int, int, list[Gap]]]]:
         """Batches from `seq` on, in order, and the parts now found damaged as (seq, part, what it held); a damaged part is None in its batch.
 
@@ -54,7 +65,10 @@ class SealedBatches:
             stored = {n: (flag, span, data) for n, flag, span, data in self._db.execute(
                 "SELECT number, damaged, span, data FROM parts WHERE seq = ?", (number,)
             )}
-            whole = self._intact(number, [record, stored[_COPY][2] if _COPY in stored else b""])
+            whole = self._intact([record, stored[_COPY][2] if _COPY in stored else b""])
+            if whole is None:
+                where = f"journal {self._db.path}: batch {number}"
+                raise ConfigError(f"{where}: both copies of its header are damaged; move the journal away to begin a new epoch")
             header, signature = whole[:-SIGNATURE_BYTES], whole[-SIGNATURE_BYTES:]
             parts: list[bytes | None] = []
             for n, entry in enumerate(decode_header(header).parts):
@@ -89,12 +103,11 @@ class SealedBatches:
         for _ in range(count):
             self._kept.popleft()
 
-    def _intact(self, seq: int, copies: list[bytes]) -> bytes:
+    def _intact(self, copies: list[bytes]) -> bytes | None:
         for record in copies:
             if verify(self._public_key, "batch", record[:-SIGNATURE_BYTES], record[-SIGNATURE_BYTES:]):
                 return record
-        where = f"journal {self._db.path}: batch {seq}"
-        raise ConfigError(f"{where}: both copies of its header are damaged; move the journal away to begin a new epoch")
+        return None
 
     def _lost(self, entry: PartEntry, span: bytes) -> list[Gap]:
         try:

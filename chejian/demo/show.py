@@ -3,7 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -48,7 +48,7 @@ def indicator_table(definitions: dict[str, dict[str, Any]], results: list[dict[s
 
 def verdict_lines(verdicts: list[dict[str, Any]], language: str) -> Group:
     """A paragraph a verdict: outcome, claim, date, and the reason in words."""
-    lines = []
+    lines: list[RenderableType] = []
     for verdict in verdicts:
         zh, en, colour = OUTCOMES.get(str(verdict["outcome"]), ("?", str(verdict["outcome"]), "red"))
         said = f"  {verdict['claim']} · {verdict.get('clause') or 'own claim 自述'} · {verdict['as_of']}"

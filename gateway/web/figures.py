@@ -39,10 +39,13 @@ def share(coverage: Decimal) -> str:
 
 
 def with_unit(value: Decimal, unit: str, language: str) -> str:
-    """An indicator's value with its unit; ratios (UCUM `1`) are shown as per cent."""
+    """An indicator's value with its unit and at least two digits that count; ratios (UCUM `1`) are shown as per cent, small energies in Wh."""
     if unit in ("1", ""):
         return percent(value)
-    return f"{plain(value, 2)} {unit_word(language, unit)}".strip()
+    if unit.startswith("kW.h") and 0 < abs(value) < 1:
+        value, unit = value * 1000, unit[1:]
+    places = 2 if value == 0 or abs(value) >= Decimal("0.1") else 1 - value.adjusted()
+    return f"{plain(value, places)} {unit_word(language, unit)}".strip()
 
 
 def reading_text(value: object, unit: str, language: str) -> tuple[str, str]:
@@ -57,13 +60,22 @@ def reading_text(value: object, unit: str, language: str) -> tuple[str, str]:
         return DASH, ""
     if unit in ("W", "W.h"):
         return plain(number / 1000, 2 if abs(number) < 10_000 else 1), "kW" if unit == "W" else "kWh"
-    places = 0 if isinstance(value, int) else 2 if unit in ("1", "") or abs(number) < 1 else 1
+    places = 0 if isinstance(value, int) else 2 if unit in ("1", "") or (abs(number) < 1 and unit != "%") else 1
     return plain(number, places), "" if unit.startswith("{") and "/" not in unit else unit_word(language, unit)
 
 
-def clock_text(time_us: int, zone: str, *, date: bool = False) -> str:
-    """An instant in the workshop's time zone; empty for 0, which means none."""
-    if not time_us:
+def clock_text(time_us: int, zone: str) -> str:
+    """The time of day in the workshop's time zone; empty for 0, which means none."""
+    return _local(time_us, zone).strftime("%H:%M:%S") if time_us else ""
+
+
+def window_text(start_us: int, end_us: int, zone: str) -> str:
+    """A window in the workshop's time zone, the date said once where it is the same; empty before there is one."""
+    if not end_us:
         return ""
-    moment = datetime.fromtimestamp(time_us // 1_000_000, ZoneInfo(zone))
-    return moment.strftime("%Y-%m-%d %H:%M" if date else "%H:%M:%S")
+    start, end = _local(start_us, zone), _local(end_us, zone)
+    return f"{start:%Y-%m-%d %H:%M:%S} – {end:%H:%M:%S}" if start.date() == end.date() else f"{start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M}"
+
+
+def _local(time_us: int, zone: str) -> datetime:
+    return datetime.fromtimestamp(time_us // 1_000_000, ZoneInfo(zone))

@@ -16,7 +16,7 @@ body { background: var(--ground); color: var(--ink); font-size: 14px; line-heigh
 .cj-place { font-size: 12px; opacity: .78; }
 .cj-grow { flex: 1; }
 .cj-chip { border: 1px solid rgba(255,255,255,.55); border-radius: 999px; padding: 3px 12px; font-size: 12.5px; background: rgba(255,255,255,.12); }
-.cj-chip:empty, .cj-banner:empty, .cj-why:empty, .cj-interval:empty { display: none; }
+.cj-chip:empty, .cj-banner:empty, .cj-why:empty, .cj-interval:empty, .cj-note:empty { display: none; }
 .cj-clock { font-size: 20px; font-variant-numeric: tabular-nums; letter-spacing: .02em; min-width: 92px; text-align: right; }
 .cj-language { display: flex; border: 1px solid rgba(255,255,255,.45); border-radius: 8px; overflow: hidden; font-size: 13px; }
 .cj-language a { color: #fff; text-decoration: none; padding: 4px 11px; }
@@ -39,10 +39,10 @@ body { background: var(--ground); color: var(--ink); font-size: 14px; line-heigh
 .state-register { --tone: #d4dbe3; --wash: var(--unknown-soft); }
 .cj-tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(176px, 1fr)); gap: 10px; margin-bottom: 18px; }
 .cj-tile { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; display: flex;
-  flex-direction: column; min-height: 132px; }
+  flex-direction: column; min-height: 122px; }
 .cj-strip { height: 5px; background: var(--tone); }
 .state-unknown .cj-strip { background: repeating-linear-gradient(135deg, var(--unknown) 0 6px, #dfe4ea 6px 12px); }
-.cj-body { padding: 8px 12px 6px; display: flex; flex-direction: column; flex: 1; }
+.cj-body { padding: 8px 12px 9px; display: flex; flex-direction: column; flex: 1; }
 .cj-name { font-weight: 600; font-size: 14px; line-height: 1.25; overflow-wrap: anywhere; }
 .cj-second { display: flex; gap: 6px; align-items: baseline; }
 .cj-where { font-size: 11.5px; color: var(--faint); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
@@ -64,19 +64,18 @@ body { background: var(--ground); color: var(--ink); font-size: 14px; line-heigh
 .cj-figure { font-size: 15px; font-weight: 500; font-variant-numeric: tabular-nums; white-space: nowrap; display: flex;
   align-items: baseline; gap: 2px; }
 .cj-unit { font-size: 10.5px; color: var(--soft); font-weight: 400; }
-.cj-note { font-size: 11.5px; color: var(--stopped); margin-top: 4px; min-height: 17px; white-space: nowrap; overflow: hidden;
+.cj-note { font-size: 11.5px; color: var(--stopped); margin-top: 3px; white-space: nowrap; overflow: hidden;
   text-overflow: ellipsis; }
 .state-register.cj-tile { background: transparent; border-style: dashed; border-color: #c5cfda; }
 .cj-columns { display: grid; grid-template-columns: minmax(0, 1.12fr) minmax(0, 1fr); gap: 18px; align-items: start; }
 @media (max-width: 1020px) { .cj-columns { grid-template-columns: minmax(0, 1fr); } .cj-bar { flex-wrap: wrap; } }
 .cj-panel { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
-.cj-row { display: grid; grid-template-columns: minmax(0, 1.7fr) 108px minmax(0, 1.15fr) 84px; gap: 12px; padding: 7px 14px;
+.cj-row { display: grid; grid-template-columns: minmax(0, 2fr) 112px minmax(0, 1fr) 76px; gap: 12px; padding: 7px 14px;
   border-top: 1px solid var(--line); align-items: center; }
 .cj-row:first-child { border-top: 0; }
 .cj-row.cj-names { font-size: 11.5px; color: var(--faint); padding: 6px 14px; }
-.cj-row .cj-name { font-weight: 500; font-size: 13.5px; }
-.cj-why { font-size: 11px; color: var(--faint); line-height: 1.3; overflow-wrap: anywhere; display: -webkit-box;
-  -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
+.cj-row .cj-name { font-weight: 500; font-size: 13.5px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.cj-why { font-size: 11px; color: var(--faint); line-height: 1.35; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .cj-value { font-size: 15.5px; font-weight: 600; font-variant-numeric: tabular-nums; text-align: right; overflow-wrap: anywhere; }
 .cj-interval { font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; }
 .cj-cover { font-size: 12px; color: var(--soft); text-align: right; font-variant-numeric: tabular-nums; }
@@ -95,7 +94,7 @@ body { background: var(--ground); color: var(--ink); font-size: 14px; line-heigh
   font-weight: 600; font-size: 13px; flex: none; }
 .cj-claim { font-weight: 600; overflow-wrap: anywhere; }
 .cj-number { margin-left: auto; font-variant-numeric: tabular-nums; font-weight: 500; text-align: right; }
-.cj-reason { margin-top: 4px; font-size: 13px; color: #344253; overflow-wrap: anywhere; }
+.cj-reason { margin-top: 3px; line-height: 1.35; font-size: 13px; color: #344253; overflow-wrap: anywhere; }
 .cj-foot { font-size: 11.5px; color: var(--faint); margin-top: 3px; display: flex; gap: 14px; flex-wrap: wrap; }
 .outcome-confirmed { --tone: var(--executing); --wash: var(--executing-soft); }
 .outcome-refuted { --tone: var(--stopped); --wash: var(--stopped-soft); }

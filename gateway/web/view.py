@@ -5,8 +5,8 @@ from decimal import Decimal
 import msgspec
 
 from gateway.web.feed import Snapshot
-from gateway.web.figures import DASH, clock_text, decimal, reading_text, share, with_unit
-from gateway.web.shapes import ResultAnswer, VerdictAnswer
+from gateway.web.figures import DASH, clock_text, decimal, reading_text, share, window_text, with_unit
+from gateway.web.shapes import Definition, ResultAnswer, VerdictAnswer
 from gateway.web.words import say
 from workshop.reading import Quality
 from workshop.register import Equipment
@@ -16,6 +16,11 @@ from workshop.wire import LatestReading
 FIGURE_ROLES = ("spindle_load", "pressure", "active_power", "produced_count", "inspected_count", "cycle_count", "rejected_count", "oil_temperature")
 """Roles worth a place on a tile, most telling first; a tile shows the first three that its equipment has."""
 FIGURES_PER_TILE = 3
+INDICATOR_ORDER = (
+    "networking_rate_all", "networking_rate_digital", "key_process_nc_rate", "defect_rate", "oee", "availability", "effectiveness", "quality_ratio",
+    "energy_per_good_part",
+)
+"""What the policies ask for first, a figure before its factors; an indicator that is not named comes after these."""
 OUTCOMES = ("confirmed", "refuted", "undetermined", "not_applicable")
 
 
@@ -103,10 +108,10 @@ def overview(now: Snapshot, language: str) -> Overview:
         stale=bool(now.trouble),
         tally=tally(tiles, language),
         tiles=tiles,
-        window=f"{clock_text(start_us, zone, date=True)} – {clock_text(end_us, zone, date=True)}" if end_us else "",
+        window=window_text(start_us, end_us, zone),
         indicators=tuple(
             indicator_row(each.id, each.title_zh if language == "zh" else each.title_en, now.results[each.id], language)
-            for each in now.definitions if each.id in now.results
+            for each in sorted(now.definitions, key=_place_of) if each.id in now.results
         ),
         verdicts=tuple(verdict_card(number, each, language) for number, each in enumerate(now.verdicts)),
         figures_note=figures_note,
@@ -160,7 +165,9 @@ def indicator_row(indicator: str, title: str, result: ResultAnswer, language: st
         points = [min(max(float(each * scale), 0.0), 100.0) for each in (value if low is None else low, value, value if high is None else high)]
         bar = (points[0], points[1], points[2])
     counts = " · ".join(f"{name} {count:,}" for name, count in result.counts.items())
-    note = " · ".join(part for part in (method if interval else "", result.why or counts) if part)
+    note = result.why or counts
+    if interval and method:
+        note = f"{note} · {method}" if note and method not in note else note or method
     return IndicatorRow(
         indicator=indicator, title=title, value=say(language, "no_value") if value is None else with_unit(value, result.unit, language),
         interval=interval, coverage=share(coverage), coverage_percent=int(min(max(coverage, Decimal(0)), Decimal(1)) * 100), note=note, bar=bar,
@@ -179,6 +186,11 @@ def verdict_card(number: int, verdict: VerdictAnswer, language: str) -> VerdictC
     clause = f"{say(language, 'clause')} {verdict.clause}" if verdict.clause else say(language, "own_claim")
     as_of = f"{say(language, 'as_of')} {verdict.as_of}"
     return VerdictCard(f"{number}:{verdict.claim}", outcome, say(language, verdict.outcome), title, clause, figures, reason, as_of)
+
+
+def _place_of(definition: Definition) -> tuple[int, str]:
+    known = definition.id in INDICATOR_ORDER
+    return INDICATOR_ORDER.index(definition.id) if known else len(INDICATOR_ORDER), definition.id
 
 
 def _fresh(item: Equipment, signal: Signal, now: Snapshot) -> LatestReading | None:

@@ -49,7 +49,8 @@ class GatewayEngine:
     def __init__(self, settings: GatewaySettings) -> None:
         self._url = settings.url.rstrip("/")
         self._page_rows = settings.page_rows
-        self._client = httpx.Client(base_url=self._url, headers={"Authorization": f"Bearer {settings.token}"}, timeout=settings.timeout_s)
+        headers = {"Authorization": f"Bearer {settings.token}"}
+        self._client = httpx.Client(base_url=self._url, headers=headers, timeout=settings.timeout_s, trust_env=False)
 
     def write(self, block: Block, cursor: int) -> None:
         """Refused: an index has no right to write.

@@ -86,6 +86,9 @@ def test_tokens_are_made_for_people_only_and_roles_are_known(gateway: tuple[http
     client, admin = gateway
     for body in ({"role": "edge", "subject": "x"}, {"role": "root", "subject": "x"}, {"role": "viewer", "subject": ""}, {"role": "viewer"}):
         assert client.post("/v1/tokens", json=body, headers=bearer(admin)).status_code == 400
+    Sender("box-4", Provenance.SIMULATED).enrol(client, admin)
+    upgraded = client.post("/v1/edges", json={"edge": "box-4", "provenance": "plant"}, headers=bearer(admin))
+    assert upgraded.status_code == 400 and "never changes" in upgraded.json()["detail"]
     for body in ({"edge": "Box", "provenance": "plant"}, {"edge": "box", "provenance": "real"}, {"edge": "../x", "provenance": "plant"}):
         assert client.post("/v1/edges", json=body, headers=bearer(admin)).status_code == 400
 

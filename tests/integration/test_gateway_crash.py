@@ -49,6 +49,11 @@ def send_until_it_breaks(url: str, edge: Sender, batches: list[SealedBatch], ack
             return
 
 
+def run_to_its_end(folder: Path) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "chejian", "gateway", "run", str(folder / "gateway.toml")]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False)
+
+
 def engine_rows(folder: Path) -> tuple[Block, int]:
     engine = load_engine("duckdb", {"path": str(folder / "data" / "engine.duckdb")})
     try:
@@ -114,7 +119,7 @@ def test_an_engine_beyond_its_archive_is_refused_in_words(process: Process, tmp_
     engine = load_engine("duckdb", {"path": str(tmp_path / "data" / "engine.duckdb")})
     engine.write(ramp("m-1/gauge", 0, 1), 7)
     engine.close()
-    again = subprocess.run([sys.executable, "-m", "chejian", "gateway", "run", str(tmp_path / "gateway.toml")], capture_output=True, timeout=60, check=False)
+    again = run_to_its_end(tmp_path)
     assert again.returncode == 2 and b"rebuild" in again.stderr and b"Traceback" not in again.stderr
 
 
@@ -142,7 +147,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_3(process: Process, tmp_path: P
     other = Process(second)
     text = (second / "gateway.toml").read_text().replace(f"port = {other.port}", f"port = {process.port}")
     (second / "gateway.toml").write_text(text)
-    answer = subprocess.run([sys.executable, "-m", "chejian", "gateway", "run", str(second / "gateway.toml")], capture_output=True, timeout=60, check=False)
+    answer = run_to_its_end(second)
     assert answer.returncode == 3
     assert len(answer.stderr.decode().strip().splitlines()) == 1 and str(process.port) in answer.stderr.decode()
     assert not (second / "data").exists(), "nothing is made when the gateway cannot listen"

@@ -117,7 +117,7 @@ def test_pins_within_the_range_and_before_it_are_held_against_the_log(tmp_path: 
     trust = pin(trust_of(plant.archive), [early, before, within])
     export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b", pinned=[4])
     found = verify(tmp_path / "b", trust)
-    assert found.ok and "4 pinned checkpoints extended" in found.steps[4].text.replace("3 pinned", "4 pinned")
+    assert found.ok and "3 pinned" in found.steps[4].text
     plant.archive.close()
 
 

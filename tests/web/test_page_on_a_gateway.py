@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.prepare import enrol
 from tests.web.browser import Browser, needs_chromium, poll
 from tests.web.stand_in import ROOT
 
@@ -30,11 +31,8 @@ def gateway(tmp_path: Path) -> Iterator[tuple[str, str]]:
     try:
         poll(lambda: process.poll() is not None or _ready(url), "the gateway is ready")
         assert process.poll() is None, (tmp_path / "gateway.log").read_text()
-        admin = (tmp_path / "gateway/admin.token").read_text().strip()
-        headers = {"Authorization": f"Bearer {admin}"}
-        answer = httpx.post(f"{url}/v1/tokens", json={"role": "viewer", "subject": "page"}, headers=headers, trust_env=False).raise_for_status()
-        token = answer.json()["token"]
-        yield url, token
+        enrol(tmp_path, url)  # as the container stack does
+        yield url, (tmp_path / "web/viewer.token").read_text()
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -47,11 +45,20 @@ def _ready(url: str) -> bool:
         return False
 
 
+def test_the_stack_enrols_once_and_keeps_what_it_has(gateway: tuple[str, str], tmp_path: Path) -> None:
+    url, token = gateway
+    enrol(tmp_path, url)
+    assert (tmp_path / "web/viewer.token").read_text() == token
+    assert (tmp_path / "web/viewer.token").stat().st_mode & 0o077 == 0
+    assert all((tmp_path / edge / "enrolment.json").exists() for edge in ("edge-1", "analytics"))
+
+
 @needs_chromium
 def test_the_page_understands_a_gateway_without_readings(gateway: tuple[str, str], serve_page: Callable[..., str], browser: Browser) -> None:
     url, token = gateway
     browser.open(serve_page(url, token=token) + "/en")
-    browser.wait_for("Demonstration workshop", "Machining centre 1", "No signals: register only", "Networking rate", "Undetermined", "Not applicable")
+    browser.wait_for("Demonstration workshop", "Machining centre 1", "No signals: register only")
+    browser.wait_for("Simulated data", "Networking rate", "Undetermined", "Not applicable")
     assert browser.evaluate("document.querySelectorAll('.cj-tile').length") == 13
     assert browser.evaluate("document.querySelectorAll('.cj-indicators .cj-row').length") == 9
     assert browser.evaluate("document.querySelectorAll('.cj-verdict').length") == 4

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.web.feed import Snapshot
-from gateway.web.figures import clock_text, decimal, percent, reading_text, share, with_unit
+from gateway.web.figures import clock_text, decimal, percent, reading_text, share, window_text, with_unit
 from gateway.web.shapes import Definition, LatestAnswer, RegisterAnswer, ResultAnswer, VerdictAnswer, decode
 from gateway.web.view import overview
 from gateway.web.words import UNITS, WORDS, say, unit_word
@@ -49,6 +49,9 @@ def test_live_readings(value: float | None, unit: str, shown: tuple[str, str]) -
 
 def test_units_of_indicators() -> None:
     assert with_unit(Decimal("18.42"), "W.h/{part}", "zh") == "18.42 Wh/件"
+    assert with_unit(Decimal("0.007698"), "kW.h/{part}", "en") == "7.70 Wh/part"
+    assert with_unit(Decimal("0.00123"), "m", "en") == "0.0012 m"
+    assert with_unit(Decimal("0"), "kW.h/{part}", "en") == "0.00 kWh/part"
     assert unit_word("en", "furlong") == "furlong"
     assert all(word.zh is not None and word.en is not None for word in UNITS.values())
 
@@ -61,6 +64,9 @@ def test_every_word_has_both_languages() -> None:
 def test_times_are_those_of_the_workshop() -> None:
     assert clock_text(NOW_US, "Asia/Shanghai") == "22:13:20"
     assert clock_text(0, "Asia/Shanghai") == ""
+    assert window_text(NOW_US - 60_000_000, NOW_US, "Asia/Shanghai") == "2026-09-21 22:12:20 – 22:13:20"
+    assert window_text(NOW_US - 86_400_000_000, NOW_US, "Asia/Shanghai") == "2026-09-20 22:13 – 2026-09-21 22:13"
+    assert window_text(0, 0, "UTC") == ""
 
 
 def test_tiles_count_what_is_known_now() -> None:

@@ -123,5 +123,5 @@ def test_an_empty_register_and_doubled_equipment_are_refused() -> None:
         check_register(msgspec.structs.replace(workshop, equipment=()))
     with pytest.raises(ConfigError, match="stands twice"):
         check_register(msgspec.structs.replace(workshop, equipment=workshop.equipment * 2))
-    with pytest.raises(ConfigError, match="not UTF-8|utf-8"):
+    with pytest.raises(ConfigError, match="utf-8"):
         parse_register(b"\xff\xfe", "workshop.toml")

@@ -1,0 +1,150 @@
+"""The analytics service: a client of the gateway's API that posts components hour by hour, and scores of bearings as an edge of its own.
+
+Its scores travel like any readings: on disk first, in signed batches, with the provenance *derived*. They never support a claim.
+"""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from analytics.indicator import load_indicators
+from chejian.service_api import ServiceApi
+from chejian.service_bearings import Bearings
+from chejian.service_hours import Hours
+from edge.live import Live
+from edge.uplink import Uplink
+from edge.worker import Worker
+from store.engine import Engine
+from store.engines.gateway import GatewaySettings, open_engine
+from store.journal import EdgeJournal
+from store.signing import SigningKey
+from workshop.batch import Provenance
+from workshop.errors import NotConnected, Rejected
+from workshop.window import SECOND_US, Clock
+
+_RUNNING_EVERY = 30
+"""Rounds between two looks at the running hour."""
+_DRAIN_S = 5.0
+
+_log = structlog.get_logger()
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the gateway is, and how often the service looks."""
+
+    url: str
+    token: str
+    """Bearer token of this service's enrolment."""
+    data: Path
+    """Folder of its journal and fit periods."""
+    edge: str = "analytics"
+    tick_s: float = 30.0
+    """Seconds between two rounds."""
+    fit_s: int = 8 * 3600
+    """Seconds of a machine's first data on which its detector is fitted."""
+
+
+async def run(settings: ServiceSettings, *, key: SigningKey, clock: Clock, stop: asyncio.Event) -> None:
+    """Runs until told to stop; a gateway that is away is tried again each round. On the way out what is on disk is sent once more.
+
+    Raises:
+        ConfigError: the gateway does not let us in, or the data folder is not ours.
+    """
+    settings.data.mkdir(parents=True, exist_ok=True)
+    worker = Worker()
+    journal = await worker.call(
+        EdgeJournal.open, settings.data / "journal.sqlite", edge=settings.edge, provenance=Provenance.DERIVED, key=key, clock=clock,
+    )
+    api = ServiceApi(settings.url, settings.token)
+    engine = open_engine(GatewaySettings(settings.url, settings.token))
+    uplink = Uplink(settings.url, settings.token, journal, worker=worker)
+    live = Live(settings.url, settings.token, settings.edge, every_ms=500)
+    rounds = _Rounds(settings, api, engine, journal, worker, live, clock)
+    tasks = [asyncio.create_task(rounds.run(stop)), asyncio.create_task(uplink.run(stop)), asyncio.create_task(live.run())]
+    try:
+        done, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        await uplink.drain(_DRAIN_S)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await live.close()
+        await uplink.close()
+        api.close()
+        engine.close()
+        await worker.call(journal.close)
+        worker.close()
+
+
+class _Rounds:
+    """One round after the other; what a round could not do the next one does."""
+
+    def __init__(
+        self, settings: ServiceSettings, api: ServiceApi, engine: Engine, journal: EdgeJournal, worker: Worker, live: Live, clock: Clock,
+    ) -> None:
+        self._settings, self._api, self._engine, self._clock = settings, api, engine, clock
+        self._journal, self._worker, self._live = journal, worker, live
+        self._hours: Hours | None = None
+        self._bearings: Bearings | None = None
+        self._digest = ""
+        self._rounds = 0
+        self._trouble = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Rounds until told to stop."""
+        while not stop.is_set():
+            await self._round()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._settings.tick_s)
+        await self._measure_running()
+
+    async def _round(self) -> None:
+        try:
+            await self._follow_register()
+            await self._score()
+            if self._hours is not None:
+                await asyncio.to_thread(self._hours.measure_due, self._clock())
+            if self._rounds % _RUNNING_EVERY == _RUNNING_EVERY - 1:
+                await self._measure_running()
+        except NotConnected as error:
+            self._note("cannot go on; trying again each round", str(error))
+        except Rejected as error:
+            self._note("refused; trying again each round", str(error))
+        else:
+            if self._trouble:
+                _log.info("going on")
+            self._trouble = ""
+        self._rounds += 1
+
+    def _note(self, event: str, reason: str) -> None:
+        if not self._trouble:
+            _log.warning(event, reason=reason)
+        self._trouble = event
+
+    async def _follow_register(self) -> None:
+        register = await asyncio.to_thread(self._api.register)
+        if register.digest != self._digest:
+            self._digest = register.digest
+            self._hours = Hours(self._api, self._engine, register, list(load_indicators().values()))
+            self._bearings = Bearings(self._engine, register, fit_us=self._settings.fit_s * SECOND_US, file=self._settings.data / "bearings.json")
+            _log.info("register loaded", workshop=register.id, digest=register.digest)
+
+    async def _score(self) -> None:
+        if self._bearings is None:
+            return
+        positions = await self._worker.call(self._journal.positions)
+        block = await asyncio.to_thread(self._bearings.scores, positions, self._clock())
+        if len(block):
+            await self._worker.call(self._journal.append, [block])
+            self._live.note(block)
+        self._bearings.confirm()
+
+    async def _measure_running(self) -> None:
+        if self._hours is not None:
+            with suppress(NotConnected, Rejected):
+                await asyncio.to_thread(self._hours.measure_running, self._clock())

@@ -1,0 +1,276 @@
+"""The MQTT source against a real mosquitto: promise 1 over kills and broker restarts, quarantine, link states. Skipped where mosquitto is missing."""
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge.check import check
+from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
+
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+MACHINES = ("cnc-01", "cnc-02")
+
+
+class Broker:
+    """A mosquitto of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\npersistence true\npersistence_location {folder}/\nuser root\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert MOSQUITTO is not None
+        self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline, "mosquitto does not start"
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+
+
+class Devices:
+    """Publishes numbered payloads of two machines and keeps what was emitted."""
+
+    def __init__(self, port: int) -> None:
+        self.emitted: dict[tuple[str, int], Any] = {}
+        self.boot = now_us()
+        self.seq = dict.fromkeys(MACHINES, -1)
+        self._port = port
+        self.client: Client | None = None
+
+    def start(self) -> None:
+        self.client = Client(CallbackAPIVersion.VERSION2, "devices")
+        self.client.connect("127.0.0.1", self._port)
+        self.client.loop_start()
+        for machine in MACHINES:
+            self.link(machine, "online")
+
+    def stop(self) -> None:
+        if self.client is not None:
+            self.client.disconnect()
+            self.client.loop_stop()
+            self.client = None
+
+    def send(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        assert self.client is not None
+        self.client.publish(topic, payload, 1, retain).wait_for_publish(10)
+
+    def link(self, machine: str, word: str) -> None:
+        self.send(f"plant/{machine}/link", word.encode(), retain=True)
+
+    def payload(self, machine: str, **more: Any) -> dict[str, Any]:
+        self.seq[machine] += 1
+        number = self.seq[machine]
+        return {"ts": now_us(), "seq": number, "boot": self.boot, "v": {"load": number / 7}, "n": number, "prog": f"P{number}", "st": number % 4, **more}
+
+    def keep(self, machine: str, payload: dict[str, Any]) -> None:
+        for name, value in (("load", payload["v"]["load"]), ("parts", payload["n"]), ("program", payload["prog"]), ("state", payload["st"])):
+            self.emitted[f"{machine}/{name}", payload["ts"]] = value
+
+    def scan(self) -> None:
+        for machine in MACHINES:
+            payload = self.payload(machine)
+            self.keep(machine, payload)
+            self.send(f"plant/{machine}/state", json.dumps(payload).encode())
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    (tmp_path / "broker").mkdir()
+    broker = Broker(tmp_path / "broker")
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def devices(broker: Broker) -> Iterator[Devices]:
+    devices = Devices(broker.port)
+    devices.start()
+    yield devices
+    devices.stop()
+
+
+def table(port: int, payload: str = 'sequence = "seq"\nboot = "boot"\nboot_format = "us"') -> str:
+    return f"""
+[[source]]
+name = "broker"
+protocol = "mqtt"
+host = "127.0.0.1"
+port = {port}
+keepalive_s = 1
+equipment = [{{ id = "cnc-01", map = "robot" }}, {{ id = "cnc-02", map = "robot" }}]
+[source.map.robot]
+load = "plant/{{equipment}}/state#v.load"
+parts = "plant/{{equipment}}/state#n"
+program = "plant/{{equipment}}/state#prog"
+state = "plant/{{equipment}}/state#st"
+[source.payload.robot]
+time = "ts"
+time_format = "us"
+link = "plant/{{equipment}}/link"
+{payload}
+"""
+
+
+def edge_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "edge"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+async def scans(devices: Devices, count: int) -> None:
+    for _ in range(count):
+        await asyncio.to_thread(devices.scan)
+
+
+async def test_promise_1_a_killed_edge_loses_nothing_that_the_broker_keeps(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder, settings, register = edge_folder(tmp_path), settings_of(table(broker.port)), register_of(*MACHINES)
+    for _ in range(3):
+        async with running_edge(folder, settings, register) as edge:
+            await until(lambda: (status := edge.status()) and status.ready, "connected")  # noqa: B023 – awaited at once
+            await scans(devices, 12)
+            await edge.kill()
+        await scans(devices, 8)
+    async with running_edge(folder, settings, register) as edge:
+        await scans(devices, 2)
+        await until(lambda: (status := edge.status()) and status.sources["broker"].readings >= 8 * 8, "the rest")
+    record = Record(folder)
+    assert record.check(devices.emitted)["in_gaps"] == 0
+    assert not record.gaps, "nothing was lost, so nothing may be declared"
+
+
+async def test_a_broker_that_is_away_and_a_machine_that_is_off(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    async with running_edge(folder, settings_of(table(broker.port)), register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and all(status.links.values()), "both online")
+        await scans(devices, 5)
+        devices.link("cnc-01", "offline")
+        await until(lambda: (status := edge.status()) and status.links == {"cnc-01": False, "cnc-02": True}, "one offline")
+        devices.link("cnc-01", "online")
+        await until(lambda: (status := edge.status()) and all(status.links.values()), "both online again")
+        await scans(devices, 5)
+        await until(lambda: edge.stored("broker") == 80, "everything before the restart")
+        await asyncio.to_thread(devices.stop)
+        broker.stop()
+        await until(lambda: (status := edge.status()) and not status.ready and not any(status.links.values()), "broker lost")
+        broker.start()
+        devices.start()
+        await until(lambda: (status := edge.status()) and status.ready, "broker back")
+        await scans(devices, 5)
+        await until(lambda: edge.stored("broker") == 120, "everything after it")
+    record = Record(folder)
+    assert record.check(devices.emitted) == {"emitted": 120, "stored": 120, "in_gaps": 0}
+    assert not record.gaps
+
+
+async def test_a_hole_in_the_numbers_and_a_restarted_device_are_declared(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    async with running_edge(folder, settings_of(table(broker.port)), register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and status.ready, "connected")
+        await scans(devices, 3)
+        for _ in range(2):
+            devices.keep("cnc-01", devices.payload("cnc-01"))  # never sent
+        await scans(devices, 3)
+        devices.keep("cnc-02", devices.payload("cnc-02"))
+        devices.boot, devices.seq["cnc-01"], devices.seq["cnc-02"] = now_us(), -1, -1
+        await scans(devices, 3)
+        await until(lambda: edge.stored("broker") == 72, "readings")
+    record = Record(folder)
+    assert record.check(devices.emitted)["in_gaps"] == 12
+    assert {(signal.split("/")[0], reason) for signal, _, _, reason in record.gaps} == {
+        ("cnc-01", "messages lost"), ("cnc-01", "device restarted"), ("cnc-02", "device restarted"),
+    }
+
+
+async def test_what_was_sent_before_the_first_contact_is_declared_since_the_device_began(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    await scans(devices, 3)
+    async with running_edge(folder, settings_of(table(broker.port)), register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and status.ready, "connected")
+        await scans(devices, 2)
+        await until(lambda: edge.stored("broker") == 16, "readings")
+    record = Record(folder)
+    assert record.check(devices.emitted)["in_gaps"] == 24
+    assert {(start, reason) for _, start, _, reason in record.gaps} == {(devices.boot, "first contact")}
+
+
+async def test_malformed_payloads_go_to_quarantine_and_the_rest_flows(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    async with running_edge(folder, settings_of(table(broker.port, "")), register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and status.ready, "connected")
+        await scans(devices, 2)
+        good = devices.payload("cnc-01")
+        bad = [
+            b"not json", b"\xff\xfe", b"[" * 5000, json.dumps({**good, "ts": float("nan")}).encode(), json.dumps({**good, "ts": "noon"}).encode(),
+            json.dumps({**good, "ts": 5}).encode(), b"{}", b"null",
+        ]
+        for payload in bad:
+            devices.send("plant/cnc-01/state", payload)
+        later = devices.payload("cnc-01")
+        del later["v"]
+        later["st"] = "three"
+        devices.send("plant/cnc-01/state", json.dumps(later).encode())
+        await scans(devices, 2)
+        await until(lambda: edge.stored("broker") == 34, "the good ones")
+        status = edge.status()
+    assert status is not None
+    record = Record(folder)
+    # One refusal a payload; the payload with the impossible time of 5 µs has four values, the last one two bad fields.
+    assert record.quarantined == status.refused == len(bad) - 1 + 4 + 2
+    assert len(record.of("cnc-01/parts")) == len(record.of("cnc-01/load")) + 1
+    assert record.in_gap("cnc-01/load", later["ts"]) and not record.in_gap("cnc-01/parts", later["ts"])
+
+
+async def test_redelivered_messages_count_once(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    async with running_edge(folder, settings_of(table(broker.port)), register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and status.ready, "connected")
+        for _ in range(3):
+            payload = devices.payload("cnc-01")
+            devices.keep("cnc-01", payload)
+            for _ in range(2):
+                devices.send("plant/cnc-01/state", json.dumps(payload).encode())
+        await scans(devices, 1)
+        await until(lambda: edge.stored("broker") == 20, "readings")
+    assert Record(folder).check(devices.emitted)["stored"] == 20
+
+
+async def test_check_does_not_disturb_the_running_edge(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder, settings, register = edge_folder(tmp_path), settings_of(table(broker.port)), register_of(*MACHINES)
+    async with running_edge(folder, settings, register) as edge:
+        await until(lambda: (status := edge.status()) and status.ready, "connected")
+        looking = asyncio.create_task(check(settings, register, now_us, patience_s=10))
+        while not looking.done():
+            await scans(devices, 1)
+        rows = await looking
+        await until(lambda: edge.stored("broker") == len(devices.emitted), "everything")
+        status = edge.status()
+    assert status is not None and status.sources["broker"].failures == 0
+    assert len(rows) == 8 and all(row.quality == "good" and not row.cause for row in rows)
+    assert Record(folder).check(devices.emitted)["in_gaps"] == 0

@@ -1,0 +1,175 @@
+"""The analytics service against a real gateway: components and scores arrive once, also over restarts; a gateway that is away does no harm."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from analytics.compute import components_of
+from analytics.indicator import Components, load_indicators
+from chejian.service import ServiceSettings, run
+from chejian.service_api import ServiceApi
+from chejian.service_bearings import Bearings
+from chejian.service_hours import Hours
+from gateway.serve import run as serve
+from gateway.settings import GatewaySettings
+from store.engines.gateway import GatewaySettings as EngineSettings
+from store.engines.gateway import open_engine
+from store.signing import SigningKey
+from tests.unit.analytics.plant import START_US, block, reading
+from tests.unit.analytics.spindle import spindle
+from workshop.batch import NO_DIGEST, Header, Provenance, SealedBatch, encode_header, frame
+from workshop.block import Block, concat
+from workshop.part import encode_part, split_block
+from workshop.register import parse_register
+from workshop.window import HOUR_US, SECOND_US, Window
+from workshop.wire import ComponentsPost
+
+REGISTER = Path(__file__).parents[3] / "config" / "demo" / "workshop.toml"
+NOW_US = START_US + 2 * HOUR_US + 120 * SECOND_US
+PATIENCE_S = 60.0
+
+
+def now() -> int:
+    return NOW_US
+
+
+def readings() -> Block:
+    """Two hours of lathe-02: states, counters and link each 4 s, a spindle whose bearing wears in the second hour."""
+    seen = range(0, 7300, 4)
+    rows = []
+    for second in seen:
+        parts, scrap = second // 4, second // 80
+        values = {"item_state": 3, "operation_mode": 3, "part_count": parts, "good_count": parts - scrap, "scrap_count": scrap,
+                  "energy_import": 10 * second, "link_state": 1}
+        rows += [reading(f"lathe-02/{name}", second, value) for name, value in values.items()]
+    wearing = spindle(7300, wear_from_s=5000)
+    wearing = msgspec.structs.replace(wearing, signals=[name.replace("lathe-01", "lathe-02") for name in wearing.signals])
+    return concat([block(rows), wearing])
+
+
+class Gateway:
+    """A real gateway in a thread, with the demo's register."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stop, self._ready = threading.Event(), queue.Queue[int]()
+        self.folder = folder
+        settings = GatewaySettings(register=str(REGISTER), data=str(folder / "gateway"), port=0)
+        self._thread = threading.Thread(target=lambda: serve(settings, now, stop=self._stop, ready=self._ready.put), name="gateway")
+
+    def start(self) -> None:
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._ready.get(timeout=PATIENCE_S)}"
+        admin = (self.folder / "gateway" / "admin.token").read_text().strip()
+        self.client = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {admin}"}, timeout=30)
+
+    def close(self) -> None:
+        self.client.close()
+        self._stop.set()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def enrol(self, edge: str, provenance: Provenance, key: SigningKey) -> str:
+        token = self.client.post("/v1/edges", json={"edge": edge, "provenance": provenance.value}).json()["token"]
+        return str(self.client.post("/v1/enrol", json={"token": token, "edge": edge, "public_key": key.public}).json()["token"])
+
+    def deliver(self, data: Block, edge: str = "edge-1") -> None:
+        """As an edge of its own."""
+        key = SigningKey.create()
+        token = self.enrol(edge, Provenance.SIMULATED, key)
+        made = [encode_part(equipment, rows) for equipment, rows in split_block(data).items()]
+        header = encode_header(Header(edge, START_US, 1, NO_DIGEST, Provenance.SIMULATED, NOW_US, parts=tuple(entry for entry, _ in made)))
+        batch = SealedBatch(header, key.sign("batch", header), tuple(part for _, part in made))
+        answer = self.client.post("/v1/batches", content=frame(batch), headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, answer.text
+
+    def scores(self) -> list[tuple[int, float]]:
+        answer = self.get("/v1/readings", signal="lathe-02/bearing_score", from_us=START_US, to_us=NOW_US)
+        return list(zip(answer["source_time_us"], answer["value"], strict=True))
+
+    def components(self, indicator: str) -> list[Components]:
+        rows = msgspec.convert(self.get("/v1/components", indicator=indicator, from_us=START_US, to_us=NOW_US), ComponentsPost).rows
+        return [msgspec.convert(row.components, Components) for row in rows if row.end_us - row.start_us == HOUR_US]
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    running = Gateway(tmp_path)
+    running.start()
+    yield running
+    running.close()
+
+
+async def until(true: Callable[[], object], what: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - what is waited for is in another process or thread
+            await asyncio.sleep(0.05)
+
+
+async def test_components_and_scores_arrive_once(gateway: Gateway, tmp_path: Path) -> None:
+    data, key = readings(), SigningKey.create()
+    gateway.deliver(data)
+    token = gateway.enrol("analytics", Provenance.DERIVED, key)
+    settings = ServiceSettings(gateway.url, token, tmp_path / "analytics", tick_s=0.1, fit_s=1800)
+    register = parse_register(REGISTER.read_text(encoding="utf-8"), "workshop.toml")
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(settings, key=key, clock=now, stop=stop))
+    last_end_us = START_US + 7260 * SECOND_US
+
+    def scored() -> bool:
+        live = {row["signal"]: row for row in gateway.get("/v1/latest")["readings"]}
+        return live.get("lathe-02/bearing_score", {"source_time_us": 0})["source_time_us"] == last_end_us
+
+    await until(lambda: gateway.components("networking_rate_all") and gateway.components("quality_ratio"), "components of both hours")
+    await until(scored, "the newest score, live")
+    stop.set()
+    await asyncio.wait_for(task, PATIENCE_S)
+
+    window = Window(START_US, START_US + 2 * HOUR_US)
+    for indicator in load_indicators().values():
+        expected = components_of(indicator, register, data, window)
+        assert gateway.components(indicator.id) == sorted(expected, key=lambda item: (item.equipment, item.start_us))
+    assert {row["edge"]: row["provenance"] for row in gateway.get("/v1/edges")} == {"edge-1": "simulated", "analytics": "derived"}
+    await until(lambda: gateway.scores() and gateway.scores()[-1][0] == last_end_us, "scores in the engine")
+    scores = gateway.scores()
+    assert all(value < 0.9 for end, value in scores if end < START_US + 5000 * SECOND_US)
+    assert scores[-1][1] > 0.7
+    assert len({end for end, _ in scores}) == len(scores)
+
+    # What a restart would do: nothing again.
+    engine, api = open_engine(EngineSettings(gateway.url, token)), ServiceApi(gateway.url, token)
+    hours = Hours(api, engine, register, list(load_indicators().values()))
+    hours.measure_due(NOW_US)
+    assert hours.posted == 0
+    bearings = Bearings(engine, register, fit_us=1800 * SECOND_US, file=settings.data / "bearings.json")
+    assert len(bearings.scores({"lathe-02/bearing_score": last_end_us + 1}, NOW_US)) == 0
+    assert len(bearings.scores({}, NOW_US)) > 0
+
+    # Late readings: once the next hour has ended, the hours that they touch are measured again.
+    gateway.deliver(block([reading("cnc-01/good_count", 100, 5), reading("cnc-01/good_count", 104, 9)]), "edge-2")
+    await until(lambda: gateway.get("/v1/count")["rows"] > len(data) + len(scores), "late readings in the engine")
+    hours.measure_due(NOW_US + HOUR_US)
+    found = {(item.equipment, item.start_us): item.values["good"] for item in gateway.components("defect_rate")}
+    assert found["cnc-01", START_US] == 4
+    engine.close()
+    api.close()
+
+
+async def test_without_a_gateway_it_waits_and_stops_cleanly(tmp_path: Path) -> None:
+    settings = ServiceSettings("http://127.0.0.1:9", "none", tmp_path / "analytics", tick_s=0.05)
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(settings, key=SigningKey.create(), clock=now, stop=stop))
+    await until(lambda: (tmp_path / "analytics" / "journal.sqlite").exists(), "its journal")
+    stop.set()
+    await asyncio.wait_for(task, PATIENCE_S)

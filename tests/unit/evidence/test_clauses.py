@@ -1,0 +1,85 @@
+"""Clauses of packs against a workshop's figures."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from evidence.claim import Claim
+from evidence.clauses import judge_clause
+from evidence.packs import load_pack
+from evidence.policy import Clause, Pack, Status
+from evidence.verdict import Figure, Outcome, Verdict
+from workshop.batch import Provenance
+
+CLAIM = Claim("c", "声明", "claim", pack="p", clause="c")
+
+
+def figure(indicator: str, value: str | None) -> Figure:
+    return Figure(indicator, 1, None if value is None else Decimal(value), provenance=(Provenance.SIMULATED,), places=6)
+
+
+def changsha(before: dict[str, str], as_of: str | None = None, after: str | None = "0.014", clause: Clause | None = None) -> Verdict:
+    pack = load_pack("changsha-2015")
+    baselines = {name: figure(name, value) for name, value in before.items()}
+    return judge_clause(CLAIM, pack, clause or pack.clauses[0], {"defect_rate": figure("defect_rate", after)}, as_of, baselines)
+
+
+def test_without_a_baseline_the_changsha_target_is_undetermined() -> None:
+    verdict = changsha({})
+    assert verdict.outcome is Outcome.UNDETERMINED and verdict.as_of == "2018-12-31"
+    assert "no baseline" in verdict.reason and "operating cost: a declared figure" in verdict.reason and "无基期" in verdict.reason_zh
+    assert [finding.metric for finding in verdict.findings] == ["operating_cost", "production_cycle", "defect_rate"]
+    assert "simulated" in verdict.reason and "recognised as a pilot" in verdict.reason
+
+
+def test_one_figure_that_fails_refutes_and_one_that_meets_does_not_confirm() -> None:
+    assert changsha({"defect_rate": "0.0199"}).outcome is Outcome.REFUTED
+    met = changsha({"defect_rate": "0.020"})
+    assert met.outcome is Outcome.UNDETERMINED and met.findings[2].outcome is Outcome.CONFIRMED
+    assert "read otherwise" in met.findings[2].reason and "refuted" in met.findings[2].reason
+
+
+def test_a_condition_outside_the_data_keeps_it_undetermined() -> None:
+    pack = load_pack("changsha-2015")
+    only = msgspec.structs.replace(pack.clauses[0], metrics=(pack.clauses[0].metric("defect_rate"),))
+    assert changsha({"defect_rate": "0.020"}, clause=only).outcome is Outcome.UNDETERMINED
+    free = msgspec.structs.replace(only, conditions=())
+    assert changsha({"defect_rate": "0.020"}, clause=free).outcome is Outcome.CONFIRMED
+
+
+@pytest.mark.parametrize("day", ["2015-07-28", "2019-01-01"])
+def test_out_of_force_is_not_applicable(day: str) -> None:
+    verdict = changsha({"defect_rate": "0.020"}, day)
+    assert verdict.outcome is Outcome.NOT_APPLICABLE and verdict.as_of == day and ("in force" in verdict.reason)
+
+
+@pytest.mark.parametrize("status", [Status.SOFT, Status.EXTERNAL_DEPENDENCY, Status.TRUNCATED, Status.UPPER_BOUND])
+def test_words_that_nobody_passes_or_fails_on(status: Status) -> None:
+    pack = load_pack("changsha-2015")
+    assert changsha({}, clause=msgspec.structs.replace(pack.clauses[0], status=status)).outcome is Outcome.NOT_APPLICABLE
+
+
+def yancheng(value: str | None) -> Verdict:
+    pack: Pack = load_pack("yancheng-2022")
+    figures = {} if value is None else {"key_process_nc_rate": figure("key_process_nc_rate", value)}
+    return judge_clause(CLAIM, pack, pack.clauses[0], figures)
+
+
+@pytest.mark.parametrize("value", ["0.75", "0.10", None])
+def test_one_workshop_contributes_and_never_meets_a_population(value: str | None) -> None:
+    verdict = yancheng(value)
+    assert verdict.outcome is Outcome.NOT_APPLICABLE and verdict.as_of == "2024-12-31"
+    assert (value or "unknown") in verdict.reason and (value or "未知") in verdict.reason_zh
+
+
+def test_the_72_is_points_and_never_per_cent() -> None:
+    metric = load_pack("yancheng-2022").clauses[0].metric("integration_index")
+    assert (metric.unit, metric.at_least) == ("{point}", "72")
+
+
+def test_sampled_rates_are_not_compared_as_points() -> None:
+    pack = load_pack("changsha-2015")
+    after = msgspec.structs.replace(figure("defect_rate", "0.014"), low=Decimal("0.010"), high=Decimal("0.018"))
+    verdict = judge_clause(CLAIM, pack, pack.clauses[0], {"defect_rate": after}, None, {"defect_rate": figure("defect_rate", "0.020")})
+    assert verdict.findings[2].outcome is Outcome.UNDETERMINED and "does not bound" in verdict.findings[2].reason
