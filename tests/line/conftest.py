@@ -41,14 +41,14 @@ class Run:
         return next(item for item in self.out["verdicts"] if item["claim"] == claim)
 
 
-def run_demo(folder: Path, seconds: int | None, disturb: Callable[[Path, int], None] | None = None, more: Sequence[str] = ()) -> Run:
+def run_demo(folder: Path, seconds: int | None, disturb: Callable[[Path, int], None] | None = None, more: Sequence[str] = ("--no-web",)) -> Run:
     """Runs `chejian demo` to its end; `disturb` gets the run's folder and the demo's process id once the line runs.
 
     Args:
         seconds: None: no end of its own; the disturbance has to stop it.
     """
     out = folder / "out.json"
-    command = [sys.executable, "-m", "chejian", "demo", "--no-web", "--json", str(out), "--dir", str(folder), *more]
+    command = [sys.executable, "-m", "chejian", "demo", *more, "--json", str(out), "--dir", str(folder)]
     if seconds is not None:
         command += ["--seconds", str(seconds)]
     with (folder / "demo.log").open("w+") as log:
@@ -58,7 +58,9 @@ def run_demo(folder: Path, seconds: int | None, disturb: Callable[[Path, int], N
                 disturb(_running(folder, process), process.pid)
             code = process.wait((seconds or 0) + 180)
         finally:
-            process.kill()
+            if process.poll() is None:  # the disturbance failed: end the demo in order, so that its processes end too
+                process.terminate()
+                process.wait(60)
         log.seek(0)
         output = log.read()
     run = next(folder.glob("demo-*"), folder)
