@@ -94,6 +94,10 @@ class Cnc:
             "alarm": phase.alarm,
         }
 
+    def detail(self) -> Values:
+        """Nothing more yet."""
+        return {}
+
     def take_events(self) -> list[Event]:
         """Parts finished and wear, since the last call."""
         events, self._events = self._events, []

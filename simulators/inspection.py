@@ -51,6 +51,10 @@ class Inspection:
             "energy_import": energy_wh,
         }
 
+    def detail(self) -> Values:
+        """Nothing more yet."""
+        return {}
+
     def take_events(self) -> list[Event]:
         """Parts inspected since the last call."""
         events, self._events = self._events, []

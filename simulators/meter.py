@@ -43,6 +43,10 @@ class Compressor:
             "energy_import": energy_wh,
         }
 
+    def detail(self) -> Values:
+        """Nothing more yet."""
+        return {}
+
     def take_events(self) -> list[Event]:
         """Nothing: a compressor has no secrets yet."""
         return []

@@ -55,6 +55,10 @@ class Robot:
             "alarm": phase.alarm,
         }
 
+    def detail(self) -> Values:
+        """Nothing more yet."""
+        return {}
+
     def take_events(self) -> list[Event]:
         """Nothing: a robot has no secrets yet."""
         return []
