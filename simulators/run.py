@@ -12,7 +12,7 @@ from simulators.face import Face, Stage
 from simulators.faces import load_face
 from simulators.kinds import build_machine
 from simulators.machine import Machine
-from simulators.settings import Broker, Server, Settings
+from simulators.settings import Block, Settings
 from simulators.truth import TruthWriter
 
 _FLUSH_S = 1.0
@@ -65,8 +65,8 @@ async def run(
             await _until(stop, stop, [flushing])
 
 
-def _chosen(settings: Settings, only: Sequence[str] | None) -> list[Server | Broker]:
-    blocks: list[Server | Broker] = [*settings.server, *settings.broker]
+def _chosen(settings: Settings, only: Sequence[str] | None) -> list[Block]:
+    blocks = settings.blocks()
     if only is None:
         return blocks
     names = [block.name for block in blocks]

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,6 +15,8 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Kind = Literal["machining_centre", "lathe", "robot", "inspection_station", "compressor"]
+Policy = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
+TopicLevel = Annotated[str, Meta(pattern=r"^[^/+#]+$")]
 
 
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +42,8 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop_every_s: Seconds = 90.0
     """Mean simulated time between two short stops with an alarm, s."""
     faults: Faults | None = None
+    companion: bool | None = None
+    """By OPC UA, also as the companion specifications model it; without a word, machine tools are and robots are not."""
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,12 +62,18 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     url: str
     """Where clients reach it; with a link, this is the link's own port and the server hides behind it."""
-    security: Literal["None"]
-    """Said aloud because it is none: anonymous, unsigned, for loopback only."""
+    security: Literal["None"] | Annotated[list[Policy], Meta(min_length=1)]
+    """The policies on offer, each but "None" as Sign and as SignAndEncrypt; "None" is unsigned, for loopback only."""
     equipment: Annotated[list[Equipment], Meta(min_length=1)]
     face: str = "opcua"
     namespace: Annotated[str, Meta(min_length=1)] = "urn:chejian:demo:cnc"
     link: Link | None = None
+    anonymous: bool = True
+    """Whether somebody without a name may look."""
+    users: dict[Name, Literal["user", "admin"]] = {}
+    """Who may come by name and password or by certificate, and as what; only an admin may reset counters."""
+    pki: str = "var/simulators/pki"
+    """Folder of the server's certificate and of the users' passwords, keys and certificates; what is missing is made at start."""
 
 
 class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,16 +88,70 @@ class Broker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first levels of every topic."""
 
 
+class EdgeNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One Sparkplug B edge node; its equipment are its devices."""
+
+    name: Name
+    host: Annotated[str, Meta(min_length=1)]
+    port: Port
+    equipment: Annotated[list[Equipment], Meta(min_length=1)]
+    face: str = "sparkplug"
+    group: TopicLevel = "chejian"
+    """Sparkplug group id; the edge node id is the name."""
+    state: str = "var/simulators/sparkplug"
+    """Folder where the number of the last connection (bdSeq) outlives the process."""
+    primary_host: TopicLevel | None = None
+    """Host application without which the node stays silent; none: it never waits."""
+
+
+class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One older controller that listens at a port of its own: `face` is modbus or mtconnect."""
+
+    name: Name
+    face: str
+    host: Annotated[str, Meta(min_length=1)]
+    port: Port
+    equipment: Annotated[list[Equipment], Meta(min_length=1)]
+
+
+class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An OPC UA server that is nothing but fast: predictable values for benchmarks."""
+
+    name: Name
+    url: str
+    signals: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    rate_hz: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
+    """Values of each signal a second; what a client does not fetch in time waits, it is never skipped."""
+    values_per_message: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    """Of which a whole number makes up the signals, or the other way round."""
+    face: str = "load"
+    namespace: Annotated[str, Meta(min_length=1)] = "urn:chejian:load"
+    equipment: Annotated[list[Equipment], Meta(max_length=0)] = []
+    """None: a load is no machine and has no truth but its formula."""
+
+
+Block: TypeAlias = Server | Broker | EdgeNode | Device | Load
+"""What can be reached at one address, by one face."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything in `simulators.toml`."""
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     server: list[Server] = []
     broker: list[Broker] = []
+    edge_node: list[EdgeNode] = []
+    device: list[Device] = []
+    load: list[Load] = []
+
+    def blocks(self) -> list[Block]:
+        """Everything with an address of its own."""
+        return [*self.server, *self.broker, *self.edge_node, *self.device, *self.load]
 
 
 _KEYS_OF: dict[str, type[msgspec.Struct]] = {
     "server": Server, "broker": Broker, "equipment": Equipment, "link": Link, "faults": Faults,
+    "edge_node": EdgeNode, "device": Device, "load": Load,
 }
 
 
@@ -131,7 +195,7 @@ def _explain(text: str) -> str:
 
 
 def _check(path: Path, settings: Settings) -> None:
-    blocks: list[Server | Broker] = [*settings.server, *settings.broker]
+    blocks = settings.blocks()
     if not blocks:
         raise SimulatorError(f"{path}: no [[server]] and no [[broker]]: nothing would be simulated; add one")
     names: set[str] = set()
@@ -144,11 +208,20 @@ def _check(path: Path, settings: Settings) -> None:
             if equipment.id in ids:
                 raise SimulatorError(f"{path}: equipment id {equipment.id!r} appears twice; every piece of equipment has one face")
             ids.add(equipment.id)
-    for server in settings.server:
+    for reachable in (*settings.server, *settings.load):
         try:
-            server_address(server.url)
+            server_address(reachable.url)
         except ValueError as error:
-            raise SimulatorError(f"{path}: server {server.name!r}: url {server.url!r} should look like opc.tcp://127.0.0.1:4840/chejian/") from error
+            example = "opc.tcp://127.0.0.1:4840/chejian/"
+            raise SimulatorError(f"{path}: server {reachable.name!r}: url {reachable.url!r} should look like {example}") from error
+    for load in settings.load:
+        if load.signals % load.values_per_message and load.values_per_message % load.signals:
+            raise SimulatorError(f"{path}: load {load.name!r}: of signals and values_per_message one must be a multiple of the other")
+    for server in settings.server:
+        if server.users and (server.security == "None" or set(server.security) == {"None"}):
+            raise SimulatorError(f"{path}: server {server.name!r}: users need a policy besides None in security, or their passwords travel in the open")
+        if not server.users and not server.anonymous:
+            raise SimulatorError(f"{path}: server {server.name!r}: neither users nor anonymous: nobody could come in; add one")
         link = server.link
         if link is not None and link.down_s + 2 * link.jitter_s >= link.period_s:
             raise SimulatorError(f"{path}: server {server.name!r}: link: down_s and twice jitter_s must be shorter than period_s, or it is never up")
