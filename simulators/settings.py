@@ -208,7 +208,8 @@ def _check(path: Path, settings: Settings) -> None:
             if equipment.id in ids:
                 raise SimulatorError(f"{path}: equipment id {equipment.id!r} appears twice; every piece of equipment has one face")
             ids.add(equipment.id)
-    for reachable in (*settings.server, *settings.load):
+    servers: list[Server | Load] = [*settings.server, *settings.load]
+    for reachable in servers:
         try:
             server_address(reachable.url)
         except ValueError as error:
@@ -219,7 +220,7 @@ def _check(path: Path, settings: Settings) -> None:
             raise SimulatorError(f"{path}: load {load.name!r}: of signals and values_per_message one must be a multiple of the other")
     for server in settings.server:
         if server.users and (server.security == "None" or set(server.security) == {"None"}):
-            raise SimulatorError(f"{path}: server {server.name!r}: users need a policy besides None in security, or their passwords travel in the open")
+            raise SimulatorError(f"{path}: server {server.name!r}: users need a policy besides None in security, or passwords travel openly")
         if not server.users and not server.anonymous:
             raise SimulatorError(f"{path}: server {server.name!r}: neither users nor anonymous: nobody could come in; add one")
         link = server.link
