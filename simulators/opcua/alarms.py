@@ -49,6 +49,8 @@ class Alarms:
         condition.ConditionClassId = ua.NodeId(ua.Int32(ObjectIds.ProcessConditionClassType))
         condition.ConditionClassName = ua.LocalizedText("ProcessConditionClassType")
         condition.Quality = ua.StatusCode()
+        # asyncua takes the type of a field from the value in the type's node, which has none.
+        condition.add_property("ErrorCode", "", ua.VariantType.String)
         _two_state(condition, "EnabledState", True, "Enabled")
         # Source and folder first: the one that is told last is what ConditionRefresh repeats.
         self._conditions[machine.equipment] = (generator, [*notifiers, _SERVER])

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asyncua import ua
+from asyncua.common.utils import ServiceError
 from asyncua.server.history import HistoryStorageInterface
 from asyncua.server.server import Server
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
-from asyncua.common.utils import ServiceError
 
 from simulators.opcua.values import EPOCH, GOOD, date_time, time_us
 
