@@ -27,6 +27,8 @@ class Program(msgspec.Struct, frozen=True):
     part: str
     material: Material
     operations: tuple[Operation, ...]
+    finishing: int
+    """Which operation makes the dimension that is inspected: the wear of its tool decides on scrap."""
 
     @property
     def seconds(self) -> float:
@@ -52,21 +54,21 @@ _GROOVE = Tool(3, "grooving 3 mm", 330.0)
 _MILLED: Final = (
     Program("O1001", "housing", C45, (
         Operation(_FACE, Milling(220.0, 0.12, 2.0, 45.0, 63.0, 5), 40.0), Operation(_ROUGH, Milling(180.0, 0.10, 15.0, 6.0, 20.0, 4), 45.0),
-        Operation(_FINISH, Milling(250.0, 0.06, 20.0, 0.8, 16.0, 4), 35.0))),
+        Operation(_FINISH, Milling(250.0, 0.06, 20.0, 0.8, 16.0, 4), 35.0)), 2),
     Program("O1002", "bracket", CRMO4, (
         Operation(_FACE, Milling(200.0, 0.10, 1.8, 42.0, 63.0, 5), 40.0), Operation(_ROUGH, Milling(165.0, 0.08, 13.0, 5.6, 20.0, 4), 48.0),
-        Operation(_FINISH, Milling(230.0, 0.05, 18.0, 0.8, 16.0, 4), 32.0))),
+        Operation(_FINISH, Milling(230.0, 0.05, 18.0, 0.8, 16.0, 4), 32.0)), 2),
     Program("O1017", "cover", ALSI10, (
         Operation(_FACE, Milling(240.0, 0.25, 3.0, 50.0, 63.0, 5), 38.0), Operation(_ROUGH, Milling(200.0, 0.14, 14.0, 9.0, 20.0, 4), 46.0),
-        Operation(_FINISH, Milling(260.0, 0.10, 20.0, 1.5, 16.0, 4), 36.0))),
+        Operation(_FINISH, Milling(260.0, 0.10, 20.0, 1.5, 16.0, 4), 36.0)), 2),
 )
 _TURNED: Final = (
     Program("O2003", "shaft", C45, (
         Operation(_TURN, Turning(200.0, 0.28, 1.9, 60.0), 50.0), Operation(_PROFILE, Turning(260.0, 0.12, 0.8, 56.0), 35.0),
-        Operation(_GROOVE, Turning(120.0, 0.10, 3.0, 50.0), 20.0))),
+        Operation(_GROOVE, Turning(120.0, 0.10, 3.0, 50.0), 20.0)), 1),
     Program("O2011", "flange", CRMO4, (
         Operation(_TURN, Turning(190.0, 0.24, 1.7, 80.0), 48.0), Operation(_PROFILE, Turning(240.0, 0.12, 0.8, 76.0), 38.0),
-        Operation(_GROOVE, Turning(110.0, 0.09, 3.0, 70.0), 20.0))),
+        Operation(_GROOVE, Turning(110.0, 0.09, 3.0, 70.0), 20.0)), 1),
 )
 PROGRAMS: Final = {"machining_centre": _MILLED, "lathe": _TURNED}
 ALARMS: Final = {

@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from simulators.errors import SimulatorError
+from simulators.shifts import Calendar
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-Kind = Literal["machining_centre", "lathe", "robot", "inspection_station", "compressor"]
+Kind = Literal["machining_centre", "lathe", "robot", "inspection_station", "compressor", "main_meter"]
 Policy = Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"]
 TopicLevel = Annotated[str, Meta(pattern=r"^[^/+#]+$")]
 
@@ -130,6 +131,34 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """None: a load is no machine and has no truth but its formula."""
 
 
+class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fault that is to happen; kinds, floors and usual lengths are in `simulators.catalogue`."""
+
+    kind: str
+    equipment: Name
+    after_s: Annotated[float, Meta(ge=0, le=1e9)]
+    """Simulated time from the start of the run, s."""
+    for_s: Seconds | None = None
+    """How long; as long as the kind usually lasts if nothing is said."""
+    severity: Annotated[float, Meta(ge=1, le=100)] = 1.0
+    """1 is the floor of the kind."""
+    signal: str = ""
+    """The signal, for faults of a sensor."""
+
+
+class FraudPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fraud that is asked for."""
+
+    kind: str
+    equipment: Name
+    after_s: Annotated[float, Meta(ge=0, le=1e9)]
+    for_s: Seconds | None = None
+    """How long, s; to the end of the run if nothing is said."""
+    strength: Annotated[int, Meta(ge=1, le=3)] = 1
+    signal: str = ""
+    """The signal, or for one_machine_as_two the equipment that is shown."""
+
+
 Block: TypeAlias = Server | Broker | EdgeNode | Device | Load
 """What can be reached at one address, by one face."""
 
@@ -144,6 +173,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: list[Device] = []
     load: list[Load] = []
 
+    fault: list[FaultPlan] = []
+    fraud: list[FraudPlan] = []
+    random_faults_per_day: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
+    """Faults of any kind of machine or sensor, on average for each piece of equipment and day of simulated time."""
+    calendar: Calendar | None = None
+    """Shifts, breaks and maintenance; without a word, machines work round the clock while they run, and the history has the calendar's defaults."""
+
     def blocks(self) -> list[Block]:
         """Everything with an address of its own."""
         return [*self.server, *self.broker, *self.edge_node, *self.device, *self.load]
@@ -152,6 +188,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _KEYS_OF: dict[str, type[msgspec.Struct]] = {
     "server": Server, "broker": Broker, "equipment": Equipment, "link": Link, "faults": Faults,
     "edge_node": EdgeNode, "device": Device, "load": Load,
+    "fault": FaultPlan, "fraud": FraudPlan, "calendar": Calendar,
 }
 
 

@@ -34,6 +34,6 @@ def growth_um(length_m: float, warming: float) -> float:
 
 
 def ambient(time_us: npt.ArrayLike) -> Floats:
-    """Temperature of the hall, Cel: 22 ± 3 over the day, warmest at 15 h, with a slow swing of 2 over the year; times in µs UTC, hall at UTC+8."""
+    """Temperature of the hall, Cel: 22 ± 2 over the day, warmest at 15 h, with a slow swing of 1 over the year; times in µs UTC, hall at UTC+8."""
     day = (np.asarray(time_us, dtype=np.float64) / 86_400e6 + 8.0 / 24.0)
-    return np.asarray(22.0 + 3.0 * np.cos(2 * np.pi * (day - 15.0 / 24.0)) + 2.0 * np.sin(2 * np.pi * day / 365.25), dtype=np.float64)
+    return np.asarray(22.0 + 2.0 * np.cos(2 * np.pi * (day - 15.0 / 24.0)) + np.sin(2 * np.pi * day / 365.25), dtype=np.float64)
