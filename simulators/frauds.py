@@ -1,7 +1,7 @@
 """What a factory might show instead of what its machines did. Only on request, always in the truth, at strengths 1, 2 and 3.
 
 Replay: the gauges of one period ago, verbatim; · 1.01 + 0.01; the same and N(0, 0.2 %). Constant: x(t_0) for one signal; for every gauge; with a
-flicker of one step. Generated: a sine; white noise of 5 %; white noise with mean and variance as seen. Inflated, dropped: ± 10, 30, 60 %.
+flicker of one step. Generated: a sine; white noise of 5 %; white noise of the mean and variance seen. Counters: ± 10, 30, 60 %.
 One machine as two: the other's gauges; 2 s late; late and · 1.01. Back-dated data is `Schedule.clock_offset_us`, stopped outside the claimed window is
 `simulators.standstill`: both are lies about time, not about values.
 """

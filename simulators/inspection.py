@@ -1,7 +1,7 @@
 """A vision inspection station: one record for every part that it has looked at.
 
 Dimensions: d = d_0 + 12 µm · w + 11.5 µm/(m·K) · 25 mm · Δθ + N(0, σ), σ = 4.5 µm; w is the wear of the tool that made the part, a saw-tooth from 0
-to 1 over the tool's life, so that a Shewhart chart shows the drift and each tool change. The diameter is out of tolerance exactly if the code says so.
+to 1 over the tool's life, so that a Shewhart chart shows drift and tool changes. The diameter is out of tolerance exactly if the code says so.
 
 `detail` names: result (OK, NG), length mm, roundness um, image (path below the image folder, written when there is one), voltage_l1…3 V,
 current_l1…3 A, power_factor, ambient_temperature Cel.

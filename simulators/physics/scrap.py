@@ -1,8 +1,8 @@
 """Why parts are bad.
 
-p = p_0 · (0.45 + 1.65 · w²) + p_0 · 0.04 · (Δθ/K)² + 0.03 · s + 0.02 · b + 0.05 · c
+p = p_0 · (0.38 + 1.35 · w²) + p_0 · 0.04 · (Δθ/K)² + 0.02 · s + 0.02 · b + 0.05 · c
 
-w wear of the most worn tool (0 new, 1 end of life: evenly spread, the first term is p_0 on average), Δθ distance of the spindle's
+w wear of the most worn tool (0 new, 1 end of life: evenly spread, the first two terms are p_0 with the usual Δθ), Δθ distance of the spindle's
 temperature from the warmed-up machine's, s bearing, b backlash, c coolant loss. Wear raises scrap more than in proportion (quadratic); the
 coefficients are this simulation's own and fixed here, before any detector exists.
 """
@@ -22,8 +22,8 @@ def hazards(base: float, wear: Floats, off_k: Floats, bearing: Floats, backlash:
     """Probability of each of the first six codes, one row per code, one column per part."""
     zero = np.zeros_like(wear)
     return np.stack([
-        base * (0.10 + 1.65 * wear**2), base * np.minimum(0.04 * off_k**2, 2.0), 0.03 * bearing + zero,
-        0.02 * backlash + zero, 0.05 * coolant + zero, base * 0.35 + zero,
+        base * (0.08 + 1.35 * wear**2), base * np.minimum(0.04 * off_k**2, 2.0), 0.02 * bearing + zero,
+        0.02 * backlash + zero, 0.05 * coolant + zero, base * 0.30 + zero,
     ])
 
 
