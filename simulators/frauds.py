@@ -2,8 +2,8 @@
 
 Replay: the gauges of one period ago, verbatim; · 1.01 + 0.01; the same and N(0, 0.2 %). Constant: x(t_0) for one signal; for every gauge; with a
 flicker of one step. Generated: a sine; white noise of 5 %; white noise of the mean and variance seen. Counters: ± 10, 30, 60 %.
-One machine as two: the other's gauges; 2 s late; late and · 1.01. Back-dated data is `Schedule.clock_offset_us`, stopped outside the claimed window is
-`simulators.standstill`: both are lies about time, not about values.
+One machine as two: the other's gauges; 2 s late; late and · 1.01. Back-dated data is `Schedule.clock_offset_us`, stopped outside the claimed window
+is `simulators.standstill`: both are lies about time, not about values.
 """
 
 import math

@@ -1,10 +1,11 @@
 """The past of the simulated machines as Parquet: many days in a minute, the same machines as live.
 
-Live and history use the same settings, programs, personalities and functions of `simulators.physics`; live computes one value, history a column. They do
-not throw the same dice in the same order: the history of a day is its own draw, from (seed, equipment, day). Days are local days of the calendar.
+Live and history use the same settings, programs, personalities and functions of `simulators.physics`; live computes one value, history a column.
+They do not throw the same dice in the same order: the history of a day is its own draw, from (seed, equipment, day). Days are local days of the
+calendar.
 
-In the folder: `readings/`, `truth/parts/`, `orders/` (see `simulators.past.files`), `truth/faults.jsonl` (kind, equipment, start_us, end_us, severity,
-signal, is_fraud) and `history.json` (what was asked for, days, readings, when the improvement came).
+In the folder: `readings/`, `truth/parts/`, `orders/` (see `simulators.past.files`), `truth/faults.jsonl` (kind, equipment, start_us, end_us,
+severity, signal, is_fraud) and `history.json` (what was asked for, days, readings, when the improvement came).
 """
 
 import json
@@ -66,7 +67,8 @@ class _Job(msgspec.Struct, frozen=True):
 
 def history(
     settings: Settings, *, days: int, out: Path, end_us: int, seed: int | None = None, gauge_s: float = 10.0, repeat_s: float | None = None,
-    cycle_factor: float = 1.0, faults_per_day: float = 0.25, improvement: Improvement | None = None, workers: int = 2, progress: Progress | None = None,
+    cycle_factor: float = 1.0, faults_per_day: float = 0.25, improvement: Improvement | None = None, workers: int = 2,
+    progress: Progress | None = None,
 ) -> int:
     """Write so many whole local days, the last of them the one before that in which `end_us` (µs UTC) lies; returns the number of readings.
 

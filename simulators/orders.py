@@ -46,8 +46,8 @@ def new_order(equipment: str, index: int, program: Program, quantity: int, now_u
     """The order with this index of this machine. Due: twice the time that it needs, and then the next full hour."""
     due_us = -(-(now_us + 2 * quantity * cycle_us) // _HOUR_US) * _HOUR_US
     # One bar of material serves five orders: a bad lot shows in several.
-    lot = f"LOT-{program.material.name}-{index // 5:05d}"
-    return Order(f"WO-{equipment}-{index:05d}", equipment, program.name, program.part, program.material.name, lot, quantity, now_us, due_us)
+    lot = f"LOT-{program.material.name}-{index // 5:06d}"
+    return Order(f"WO-{equipment}-{index:06d}", equipment, program.name, program.part, program.material.name, lot, quantity, now_us, due_us)
 
 
 def write_orders(path: Path, orders: Iterable[Order], utc_offset_min: int = 480) -> None:

@@ -35,6 +35,11 @@ _GEARS = (2.4, 2.6, 1.9, 0.9, 0.7, 0.5)
 _UNITS = {"cycle_count": "{cycle}", "motor_temperature": "Cel", "joint_speed": "deg/s", "power": "W", "energy_import": "W.h"}
 
 
+def program_name(seed: int, equipment: str) -> str:
+    """The handling program of this robot, live and in the history."""
+    return f"HANDLING_{int(generator(seed, equipment, 'program').integers(1, 9))}"
+
+
 class Robot:
     """A handling robot: it approaches, grips, carries, releases and waits for the next part; now and then it stops with an alarm."""
 
@@ -55,7 +60,7 @@ class Robot:
         self._meter = Meter(self._dice, step_w=1.0)
         self._motor = Body(36.0, constant_s=THERMAL_S)
         self._cycles = int(self._dice.integers(1_000, 9_000))
-        self._program = f"HANDLING_{int(self._dice.integers(1, 9))}"
+        self._program = program_name(seed, settings.id)
         self._plan: deque[Phase] = deque()
         self._events: list[Event] = []
         self._handled: set[Entry] = set()

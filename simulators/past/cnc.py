@@ -1,7 +1,8 @@
 """A day of a machining centre or lathe as columns: the same parameters and functions as `simulators.cnc`, for all parts at once.
 
-What is simpler than live: a short stop or a break comes between two parts, never within one; wear that goes beyond a tool's life is carried to the next
-tool; an order ends with the day at the latest; the bearing of `faults` in the settings is sound, because it begins to wear when the live run begins.
+What is simpler than live: a short stop or a break comes between two parts, never within one; wear that goes beyond a tool's life is carried to
+the next tool; an order ends with the day at the latest; the bearing of `faults` in the settings is sound, because it begins to wear when the live
+run begins.
 """
 
 import math
@@ -9,7 +10,7 @@ import math
 import msgspec
 import numpy as np
 
-from simulators.cnc import AXIS_THERMAL_S, ORDER_PARTS, SET_UP_US, STOP_ALARMS, THERMAL_S, TOOL_CHANGE_US, WARMED_UP
+from simulators.cnc import ORDER_PARTS, SET_UP_US, STOP_ALARMS, THERMAL_S, TOOL_CHANGE_US, WARMED_UP
 from simulators.cnc_detail import SOUND_VIBRATION, TEMPERATURE_STEP
 from simulators.machine import generator
 from simulators.past.columns import Column, Columns, Ints, Steps
@@ -22,8 +23,6 @@ from simulators.physics.noise import colour, noise_column, quantise_column
 from simulators.physics.thermal import Floats, ambient, first_order
 from simulators.programs import PROGRAMS
 from simulators.shifts import Interruption
-
-__all__ = ["AXIS_THERMAL_S", "CncCarry", "Parts", "cnc_day", "first_cnc"]
 
 
 class CncCarry(msgspec.Struct):
@@ -105,8 +104,11 @@ def cnc_day(day: Day, carry: CncCarry) -> tuple[Columns, Parts]:
     begins = np.flatnonzero(np.append(True, np.diff(draw.order[:made]) != 0)) if made else np.zeros(0, dtype=np.int64)
     words = [program.name for program in PROGRAMS[settings.kind]]
     columns["program"] = Column(
-        np.concatenate([[day.start_us], work.start[begins]]).astype(np.int64), np.concatenate([[carry.program], draw.program[begins]]).astype(np.int64), words)
-    for name, counted, before in (("part_count", good | ~good, carry.good + carry.scrap), ("good_count", good, carry.good), ("scrap_count", ~good, carry.scrap)):
+        np.concatenate([[day.start_us], work.start[begins]]).astype(np.int64),
+        np.concatenate([[carry.program], draw.program[begins]]).astype(np.int64), words,
+    )
+    counters = (("part_count", good | ~good, carry.good + carry.scrap), ("good_count", good, carry.good), ("scrap_count", ~good, carry.scrap))
+    for name, counted, before in counters:
         times = np.concatenate([[day.start_us], work.end[counted]]).astype(np.int64)
         columns[name] = Column(times, before + np.arange(len(times), dtype=np.int64))
     carry.good, carry.scrap = carry.good + int(good.sum()), carry.scrap + int((~good).sum())
@@ -118,13 +120,14 @@ def cnc_day(day: Day, carry: CncCarry) -> tuple[Columns, Parts]:
 
 
 def bearing_column(day: Day, times: Ints) -> Floats:
-    """Severity of the scheduled bearing wear at these times, as `Cnc.bearing` has it; a worn bearing stays until maintenance replaces it at the end."""
+    """Severity of the scheduled bearing wear at these times, as `Cnc.bearing` has it; at its end maintenance replaces the bearing."""
     worn = np.zeros(len(times))
     for entry in day.schedule.entries(day.settings.id):
         if entry.kind == "bearing_wear":
             share = (times - entry.start_us) / max(1, entry.end_us - entry.start_us)
             inside = (share >= 0.0) & (share < 1.0)
-            worn = np.maximum(worn, np.where(inside, entry.severity * np.expm1(3.0 * share) / math.expm1(3.0), 0.0))
+            grown = entry.severity * np.expm1(3.0 * np.clip(share, 0.0, 1.0)) / math.expm1(3.0)
+            worn = np.maximum(worn, np.where(inside, grown, 0.0))
     return worn
 
 
@@ -145,7 +148,8 @@ def _draw(day: Day, carry: CncCarry, own: Personality, dice: np.random.Generator
     before_s = np.zeros(count)
     before_s[first] += SET_UP_US / 1e6
     before_s[changed] += TOOL_CHANGE_US / 1e6
-    gaps = np.cumsum(dice.exponential(settings.stop_every_s * day.cycle_factor, math.ceil(86_400.0 / settings.stop_every_s / day.cycle_factor * 1.5) + 20))
+    stop_s = settings.stop_every_s * day.cycle_factor
+    gaps = np.cumsum(dice.exponential(stop_s, math.ceil(86_400.0 / stop_s * 1.5) + 20))
     work_s = ideal_s * 100.0 / override
     wait_s = ideal_s * dice.uniform(own.short, own.long, count)
     stopped = np.unique(np.searchsorted(np.cumsum(work_s + wait_s), gaps))
@@ -154,7 +158,8 @@ def _draw(day: Day, carry: CncCarry, own: Personality, dice: np.random.Generator
     set_up = np.setdiff1d(np.union1d(first, changed), stopped)
     return _Draw(
         order.astype(np.int64), program.astype(np.int64), override, work_s, wait_s, before_s * day.cycle_factor, set_up.astype(np.int64),
-        stopped.astype(np.int64), np.asarray(dice.choice(STOP_ALARMS, len(stopped)), dtype=np.int64), wear, reached, dice.uniform(0.96, 1.04, (3, count)),
+        stopped.astype(np.int64), np.asarray(dice.choice(STOP_ALARMS, len(stopped)), dtype=np.int64), wear, reached,
+        dice.uniform(0.96, 1.04, (3, count)),
     )
 
 

@@ -63,12 +63,14 @@ def write_parts(folder: Path, date: str, settings: Equipment, parts: Parts) -> N
     """Write what became of one machine's parts, and its orders of that day."""
     programs = PROGRAMS[settings.kind]
     reasons = ["", *scrap.CODES]
-    lots = pa.array([f"LOT-{program.material.name}" for program in programs])
+    # One bar of material serves five orders, as in `simulators.orders`.
+    pairs, lot_index = np.unique(np.stack([parts.order // 5, parts.program]), axis=1, return_inverse=True)
+    lots = [f"LOT-{programs[program].material.name}-{lot:06d}" for lot, program in pairs.T.tolist()]
     table = pa.table({
         "part": parts.number, "start_us": parts.start_us, "end_us": parts.end_us, "good": parts.reason < 0,
         "reason": pa.DictionaryArray.from_arrays((parts.reason + 1).astype(np.int32), reasons), "wear": parts.wear.astype(np.float32), "order": parts.order,
         "program": pa.DictionaryArray.from_arrays(parts.program.astype(np.int32), [program.name for program in programs]),
-        "lot": pa.DictionaryArray.from_arrays(parts.program.astype(np.int32), lots),
+        "lot": pa.DictionaryArray.from_arrays(lot_index.ravel().astype(np.int32), pa.array(lots, pa.string())),
     })
     _write(table, folder / "truth" / "parts" / date / f"{settings.id}.parquet", ["reason", "program", "lot", "good"], {
         "part": "DELTA_BINARY_PACKED", "start_us": "DELTA_BINARY_PACKED", "end_us": "DELTA_BINARY_PACKED", "order": "DELTA_BINARY_PACKED",
@@ -89,8 +91,9 @@ def _write_orders(path: Path, settings: Equipment, parts: Parts) -> None:
     hour_us = 3_600_000_000
     due = -(-(released + 2 * quantity * settings.ideal_cycle_ms * 1000) // hour_us) * hour_us
     program = parts.program[first].tolist()
-    numbers = [f"WO-{settings.id}-{order:06d}" for order in parts.order[first].tolist()]
-    lots = [f"LOT-{programs[p].material.name}-{order // 5:06d}" for p, order in zip(program, parts.order[first].tolist(), strict=True)]
+    orders = parts.order[first].tolist()
+    numbers = [f"WO-{settings.id}-{order:06d}" for order in orders]
+    lots = [f"LOT-{programs[p].material.name}-{order // 5:06d}" for p, order in zip(program, orders, strict=True)]
 
     def local(times_us: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.Array:
         return pa.array((times_us // 1_000_000 + 8 * 3600).astype("datetime64[s]"))

@@ -44,7 +44,8 @@ def robot_day(day: Day, carry: Carry) -> Columns:
     fast = dice.uniform(80.0, 120.0, count)
     wait_s = cycle_s * dice.uniform(own.short, own.long + 0.05, count)
     stop_s = settings.stop_every_s * day.cycle_factor
-    stopped = np.unique(np.searchsorted(np.cumsum(cycle_s + wait_s), np.cumsum(dice.exponential(stop_s, math.ceil(86_400.0 / stop_s * 1.5) + 20))))
+    gaps = np.cumsum(dice.exponential(stop_s, math.ceil(86_400.0 / stop_s * 1.5) + 20))
+    stopped = np.unique(np.searchsorted(np.cumsum(cycle_s + wait_s), gaps))
     stopped = stopped[stopped < count]
     before_s = np.zeros(count)
     before_s[stopped] += dice.uniform(1.5, 4.0, len(stopped)) * day.cycle_factor
@@ -69,7 +70,7 @@ def robot_day(day: Day, carry: Carry) -> Columns:
     now = steps.at(grid)[0]
     columns["joint_speed"] = Column(grid, quantise_column(now * (1.0 + _noise(day, "joint_speed", 0.02, len(grid))), 0.01))
     columns["gripper_closed"] = changes(np.append(day.start_us, times[:, :4].ravel()), np.append(0, gripper.ravel()).astype(np.int64))
-    columns["program"] = Column(np.array([day.start_us]), np.zeros(1, dtype=np.int64), [f"HANDLING_{int(generator(day.seed, settings.id).integers(1, 9))}"])
+    columns["program"] = Column(np.array([day.start_us]), np.zeros(1, dtype=np.int64), [robot.program_name(day.seed, settings.id)])
     columns["cycle_count"] = _counter(day, work.end, carry.count)
     carry.count += made
     return columns
@@ -81,11 +82,12 @@ def inspection_day(day: Day, carry: Carry) -> Columns:
     dice = generator(day.seed, settings.id, "history", str(day.number))
     ideal_s = settings.ideal_cycle_ms / 1000.0 * day.cycle_factor * day.factors.cycle
     count = math.ceil(86_400.0 / ideal_s) + 50
-    work, _, carry.free_us = place(day, np.zeros(count), ideal_s * dice.uniform(1.02, 1.15, count), np.zeros(count), carry.free_us)
+    work, pauses, carry.free_us = place(day, np.zeros(count), ideal_s * dice.uniform(1.02, 1.15, count), np.zeros(count), carry.free_us)
     made = len(work.end)
     number = carry.count + 1 + np.arange(made, dtype=np.int64)
     wear = (number % inspection.TOOL_PARTS) / inspection.TOOL_PARTS
-    drift = inspection.WEAR_MM * (wear - 0.5) + growth_um(0.025, 1.0) * (ambient(work.end) - 22.0) / 1000.0 + 0.009 * day.severity("axis_backlash", work.end)
+    warm = growth_um(0.025, 1.0) * (ambient(work.end) - 22.0) / 1000.0
+    drift = inspection.WEAR_MM * (wear - 0.5) + warm + 0.009 * day.severity("axis_backlash", work.end)
     offset = np.clip(drift + dice.normal(0.0, inspection.SIGMA_MM, made), -inspection.TOLERANCE_MM, inspection.TOLERANCE_MM)
     bad = dice.random(made) < settings.scrap_probability * day.factors.scrap * (0.45 + 1.65 * wear**2)
     large = bad & (dice.random(made) < inspection.DIAMETER_SHARE)
@@ -95,7 +97,7 @@ def inspection_day(day: Day, carry: Carry) -> Columns:
     power_w = settings.rated_power_w * own.idle * day.factors.power * dice.uniform(0.34, 0.38, made)
     steps = Steps(np.append(day.start_us, work.end), np.append(0.36 * settings.rated_power_w * day.factors.power, power_w), *[np.zeros(made + 1)] * 2)
     columns: Columns = {
-        "item_state": Column(np.array([day.start_us]), np.array([3])),
+        "item_state": states(day, work, pauses, _NONE, _NONE, _NONE)["item_state"],
         "inspected_count": _counter(day, work.end, carry.count),
         "rejected_count": _counter(day, work.end[bad], carry.rejected),
         "serial": Column(work.end, np.arange(made, dtype=np.int64), [f"EP-{value:07d}" for value in number.tolist()]),

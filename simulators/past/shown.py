@@ -111,7 +111,8 @@ def _made_up(entry: Entry, name: str, column: Column, strength: int, dice: np.ra
         held = memory.held.setdefault((entry, name), float(values[max(0, int(np.argmax(inside)) - 1)]))
         values[inside] = np.round(held + 0.01 * dice.integers(-1, 2, count) * (strength == 3), 6)
     else:
-        waves = {1: 0.2 * mean * np.sin(column.times[inside] / 5e6), 2: 0.05 * mean * dice.standard_normal(count), 3: spread * dice.standard_normal(count)}
+        white = dice.standard_normal(count)
+        waves = {1: 0.2 * mean * np.sin(column.times[inside] / 5e6), 2: 0.05 * mean * white, 3: spread * white}
         values[inside] = np.round(np.maximum(0.0, mean + waves[strength]), 2)
     return Column(column.times, values)
 
