@@ -73,7 +73,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether somebody without a name may look."""
     users: dict[Name, Literal["user", "admin"]] = {}
     """Who may come by name and password or by certificate, and as what; only an admin may reset counters."""
-    pki: str = "var/simulators/pki"
+    pki: str = "run/simulators/pki"
     """Folder of the server's certificate and of the users' passwords, keys and certificates; what is missing is made at start."""
 
 
@@ -99,7 +99,7 @@ class EdgeNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     face: str = "sparkplug"
     group: TopicLevel = "chejian"
     """Sparkplug group id; the edge node id is the name."""
-    state: str = "var/simulators/sparkplug"
+    state: str = "run/simulators/sparkplug"
     """Folder where the number of the last connection (bdSeq) outlives the process."""
     primary_host: TopicLevel | None = None
     """Host application without which the node stays silent; none: it never waits."""
@@ -123,8 +123,8 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signals: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     rate_hz: Annotated[float, Meta(gt=0, le=1e6)] = 10.0
     """Values of each signal a second; what a client does not fetch in time waits, it is never skipped."""
-    values_per_message: Annotated[int, Meta(ge=1, le=10_000)] = 1000
-    """Of which a whole number makes up the signals, or the other way round."""
+    values_per_message: Annotated[int, Meta(ge=1, le=2000)] = 1000
+    """Of which a whole number makes up the signals, or the other way round; 2,000 fill the chunk of 64 KiB that every client accepts."""
     face: str = "load"
     namespace: Annotated[str, Meta(min_length=1)] = "urn:chejian:load"
     equipment: Annotated[list[Equipment], Meta(max_length=0)] = []
