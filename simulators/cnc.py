@@ -187,16 +187,17 @@ class Cnc:
         return f"{self.equipment}-{self.good + self.scrap + ahead:06d}"
 
     def _broken(self, now_us: int) -> Phase | None:
-        """The stop that a collision or a broken tool forces; the part in process is scrap, and a broken tool is replaced."""
+        """The stop that a collision or a broken tool forces, while something is cut; the part is scrap, and a broken tool is replaced."""
+        if self.started == self.good + self.scrap or not any(phase.operation >= 0 for phase in self._plan):
+            return None
         for kind, alarm in (("tool_breakage", 1021), ("collision_stop", 3107)):
             entry = self.schedule.active(kind, self.equipment, now_us)
             if entry is None or entry in self._handled:
                 continue
             self._handled.add(entry)
-            if self.started > self.good + self.scrap:
-                self._doom = scrap.CERTAIN[kind]
-                # Nothing more is cut: the part is taken out.
-                self._plan = deque(phase for phase in self._plan if phase.operation < 0)
+            self._doom = scrap.CERTAIN[kind]
+            # Nothing more is cut: the part is taken out.
+            self._plan = deque(phase for phase in self._plan if phase.operation < 0)
             if kind == "tool_breakage":
                 self.magazine.change(max(self.magazine.wear, key=self.magazine.wear.__getitem__))
             duration_us = max(1, min(entry.end_us, now_us + 86_400_000_000) - now_us)

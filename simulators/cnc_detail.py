@@ -44,14 +44,14 @@ class Sensors:
 
     def read(self, phase: Phase, temperature: float, bearing: float) -> dict[str, Value]:
         """The four signals of the spindle. Every call throws dice, so that only a scan may call."""
-        load, speed, shake = self._load.next(), self._speed.next(), math.exp(self._vibration.next())
+        load, speed, shake = self._load.next(), self._speed.next(), self._vibration.next()
         turning = phase.speed > 0.0
         vibration = float(spindle.vibration(self._sound, phase.load, bearing)) if turning else spindle.STANDING_VIBRATION
         return {
             "spindle_load": quantise(max(0.0, phase.load + load) if turning else 0.0, 0.1),
             "spindle_speed": quantise(phase.speed * (1.0 + speed), 1.0),
             "spindle_temperature": quantise(temperature + self._temperature.next(), self._step),
-            "spindle_vibration": quantise(vibration * shake, 0.01),
+            "spindle_vibration": quantise(vibration * math.exp(shake * (1.0 if turning else spindle.STANDING_NOISE)), 0.01),
         }
 
 

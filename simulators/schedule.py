@@ -4,6 +4,7 @@ The kinds and what they do are those of `simulators.catalogue`. Machines ask for
 writes `take_events` into the truth: `fault_started`, `fault_ended`, `fraud_started`, `fraud_ended`, each with kind, start_us, end_us, severity.
 """
 
+from bisect import insort
 from collections.abc import Iterable
 
 import msgspec
@@ -46,8 +47,8 @@ class Schedule:
         """Plan one more fault or fraud."""
         self._entries.setdefault(entry.equipment, []).append(entry)
         word = "fraud" if entry.is_fraud else "fault"
-        self._untold += [(entry.start_us, f"{word}_started", entry), (entry.end_us, f"{word}_ended", entry)]
-        self._untold.sort(key=lambda item: item[:2])
+        for item in ((entry.start_us, f"{word}_started", entry), (entry.end_us, f"{word}_ended", entry)):
+            insort(self._untold, item, key=lambda told: told[:2])
 
     def entries(self, equipment: str | None = None) -> list[Entry]:
         """Every entry, of all equipment or of one, past and future."""

@@ -223,13 +223,14 @@ def _gauges(day: Day, own: Personality, steps: Steps, grid: Ints, temperature: F
 
     sound = SOUND_VIBRATION[settings.kind] * own.vibration
     shake = np.where(turning, spindle.vibration(sound, load, bearing), spindle.STANDING_VIBRATION)
+    louder = np.where(turning, 1.0, spindle.STANDING_NOISE)
     shown_load = np.where(turning, np.maximum(load + noise("spindle_load", spindle.NOISE_LOAD), 0.0), 0.0)
     warm = temperature + noise("spindle_temperature", spindle.NOISE_TEMPERATURE)
     return {
         "spindle_load": Column(grid, quantise_column(shown_load, 0.1)),
         "spindle_speed": Column(grid, quantise_column(speed * (1.0 + noise("spindle_speed", spindle.NOISE_SPEED)), 1.0)),
         "spindle_temperature": Column(grid, quantise_column(warm, TEMPERATURE_STEP[settings.kind])),
-        "spindle_vibration": Column(grid, quantise_column(shake * np.exp(noise("spindle_vibration", spindle.NOISE_VIBRATION)), 0.01)),
+        "spindle_vibration": Column(grid, quantise_column(shake * np.exp(louder * noise("spindle_vibration", spindle.NOISE_VIBRATION)), 0.01)),
     }
 
 

@@ -68,7 +68,8 @@ def write_parts(folder: Path, date: str, settings: Equipment, parts: Parts) -> N
     lots = [f"LOT-{programs[program].material.name}-{lot:06d}" for lot, program in pairs.T.tolist()]
     table = pa.table({
         "part": parts.number, "start_us": parts.start_us, "end_us": parts.end_us, "good": parts.reason < 0,
-        "reason": pa.DictionaryArray.from_arrays((parts.reason + 1).astype(np.int32), reasons), "wear": parts.wear.astype(np.float32), "order": parts.order,
+        "reason": pa.DictionaryArray.from_arrays((parts.reason + 1).astype(np.int32), reasons),
+        "wear": parts.wear.astype(np.float32), "order": parts.order,
         "program": pa.DictionaryArray.from_arrays(parts.program.astype(np.int32), [program.name for program in programs]),
         "lot": pa.DictionaryArray.from_arrays(lot_index.ravel().astype(np.int32), pa.array(lots, pa.string())),
     })

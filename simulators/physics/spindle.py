@@ -15,7 +15,8 @@ from simulators.physics.thermal import Floats
 RATED_SHARE = 0.55
 IDLE_SHARE, TURNING_SHARE = 0.12, 0.03
 """Controller, hydraulics and fans as a share of rated power while the machine is on, and what a turning spindle adds."""
-STANDING_VIBRATION = 0.04
+STANDING_VIBRATION, STANDING_NOISE = 0.04, 5.0
+"""Vibration of a standing spindle, mm/s, and by how much its relative noise is larger: it is the hall's, not the spindle's."""
 LOAD_WARMTH = 0.35
 BEARING_VIBRATION, BEARING_WARMTH = 0.8, 5.0
 OVERHEATING_WARMTH = 12.0
