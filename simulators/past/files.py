@@ -6,6 +6,7 @@
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -115,3 +116,12 @@ def _write(table: pa.Table, path: Path, dictionaries: list[str], encodings: dict
         )
     except OSError as error:
         raise SimulatorError(f"{path}: cannot be written ({error.strerror}); give another folder") from error
+
+
+def find_part(folder: Path, equipment: str, number: int) -> dict[str, Any] | None:
+    """The row of one part in `truth/parts`, or None."""
+    for path in sorted((folder / "truth" / "parts").glob(f"*/{equipment}.parquet")):
+        rows = pq.read_table(path, filters=[("part", "=", number)]).to_pylist()
+        if rows:
+            return dict(rows[0])
+    return None

@@ -12,9 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulators.errors import SimulatorError
+from simulators.genealogy import live_genealogy, past_genealogy
 from simulators.history import history
 from simulators.past.plan import Improvement
+from simulators.rehearsal import rehearse
 from simulators.settings import Equipment, FaultPlan, FraudPlan, Server, Settings, load_settings
+from simulators.truth import read_truth
 
 DEMO = Path(__file__).parents[3] / "config" / "demo" / "simulators.toml"
 END_US = 1_767_571_200_000_000
@@ -213,3 +216,19 @@ def test_options(tmp_path: Path) -> None:
     for wrong, words in (({"days": 0}, "0 days"), ({"gauge_s": 7.0}, "every 7.0 s"), ({"cycle_factor": 0.0}, "cycle factor"), ({}, "already")):
         with pytest.raises(SimulatorError, match=words):
             write(settings, out=tmp_path / "h", **{"days": 1, **wrong})
+
+
+def test_every_part_has_its_genealogy(demo: Path, tmp_path: Path) -> None:
+    found = past_genealogy(demo, "lathe-01-000123")
+    assert (found.equipment, found.order[:12]) == ("lathe-01", "WO-lathe-01-")
+    assert len(found.steps) == 3
+    assert found.start_us < found.steps[0].start_us < found.steps[-1].end_us < found.end_us
+    assert found.good == (found.reason == "")
+    with pytest.raises(SimulatorError, match="no such part"):
+        past_genealogy(demo, "lathe-01-99999999")
+    rehearse(load_settings(DEMO), start_us=END_US, seconds=20, out=tmp_path)
+    events = read_truth([tmp_path / "truth-rehearsal.jsonl"]).events
+    serial = next(event["serial"] for event in events if event["event"] == "part" and event["e"] == "cnc-01")
+    live = live_genealogy(events, serial)
+    assert [step.tool for step in live.steps] == [1, 2, 3]
+    assert live.lot.startswith("LOT-")
