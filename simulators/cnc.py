@@ -191,8 +191,11 @@ class Cnc:
         if self.started == self.good + self.scrap or not any(phase.operation >= 0 for phase in self._plan):
             return None
         for kind, alarm in (("tool_breakage", 1021), ("collision_stop", 3107)):
-            entry = self.schedule.active(kind, self.equipment, now_us)
-            if entry is None or entry in self._handled:
+            # A fault shorter than a cycle still strikes, at the next cut.
+            grace_us = 2000 * self.settings.ideal_cycle_ms
+            entries = (entry for entry in self.schedule.entries(self.equipment) if entry.kind == kind and entry not in self._handled)
+            entry = next((entry for entry in entries if entry.start_us <= now_us < entry.end_us + grace_us), None)
+            if entry is None:
                 continue
             self._handled.add(entry)
             self._doom = scrap.CERTAIN[kind]
@@ -200,7 +203,7 @@ class Cnc:
             self._plan = deque(phase for phase in self._plan if phase.operation < 0)
             if kind == "tool_breakage":
                 self.magazine.change(max(self.magazine.wear, key=self.magazine.wear.__getitem__))
-            duration_us = max(1, min(entry.end_us, now_us + 86_400_000_000) - now_us)
+            duration_us = max(1_500_000, min(entry.end_us, now_us + 86_400_000_000) - now_us)
             return Phase(kind, duration_us, self._power_w(0.0), ItemState.OUT_OF_SERVICE, alarm=alarm)
         return None
 

@@ -37,6 +37,8 @@ from simulators.shifts import Calendar, local_day, midnight_us
 
 _OTHERS = {"robot": robot_day, "inspection_station": inspection_day, "compressor": compressor_day}
 _COST = {"machining_centre": 0, "lathe": 0, "robot": 1, "inspection_station": 2, "compressor": 3, "main_meter": 4}
+_UNSEEN = ("gripper_leak", "power_quality_event")
+"""Faults that show in no signal of the register, so that a history does not draw them."""
 Progress: TypeAlias = Callable[[str], None]
 
 
@@ -93,7 +95,7 @@ def history(
     start_us = midnight_us(calendar, first_day)
     if not settings.random_faults_per_day:
         settings = msgspec.structs.replace(settings, random_faults_per_day=faults_per_day)
-    schedule = build_schedule(settings, seed, start_us, days=days)
+    schedule = build_schedule(settings, seed, start_us, days=days, not_drawn=_UNSEEN)
     machines = sorted((item for block in settings.blocks() for item in block.equipment), key=lambda item: (_COST[item.kind], item.id))
     jobs = {
         item.id: _Job(

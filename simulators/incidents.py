@@ -1,6 +1,6 @@
 """From the settings to the schedule: faults and frauds that are asked for, and faults drawn at random."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from simulators.catalogue import FAULTS, fault_kind, fraud_kind
 from simulators.errors import SimulatorError
@@ -11,8 +11,8 @@ from simulators.settings import Equipment, Settings
 _DAY_US = 86_400_000_000
 
 
-def build_schedule(settings: Settings, seed: int, start_us: int, *, days: int = 1) -> Schedule:
-    """Everything that is to go wrong from this time on, µs UTC; random faults are drawn for so many days.
+def build_schedule(settings: Settings, seed: int, start_us: int, *, days: int = 1, not_drawn: Collection[str] = ()) -> Schedule:
+    """Everything that is to go wrong from this time on, µs UTC; random faults are drawn for so many days, but not of the kinds `not_drawn`.
 
     Raises:
         SimulatorError: an unknown kind or piece of equipment, or a kind that this equipment cannot have.
@@ -30,17 +30,19 @@ def build_schedule(settings: Settings, seed: int, start_us: int, *, days: int = 
         from_us = start_us + round(fraud.after_s * 1e6)
         to_us = OPEN_END_US if fraud.for_s is None else from_us + round(fraud.for_s * 1e6)
         schedule.add(Entry(fraud.kind, fraud.equipment, from_us, to_us, float(fraud.strength), fraud.signal, is_fraud=True))
-    for entry in random_faults(known.values(), seed, start_us, days, settings.random_faults_per_day):
+    for entry in random_faults(known.values(), seed, start_us, days, settings.random_faults_per_day, not_drawn):
         schedule.add(entry)
     return schedule
 
 
-def random_faults(equipment: Iterable[Equipment], seed: int, start_us: int, days: int, per_day: float) -> list[Entry]:
+def random_faults(
+    equipment: Iterable[Equipment], seed: int, start_us: int, days: int, per_day: float, not_drawn: Collection[str] = ()
+) -> list[Entry]:
     """A Poisson number of faults of machine and sensor for each piece of equipment: evenly over the time, of any kind that it can have, as long as
     usual (× 0.5…2), severity 1 to 3. The days are drawn one by one, so that a longer history begins with the shorter one."""
     entries = []
     for item in equipment:
-        kinds = [kind for kind in FAULTS if item.kind in kind.applies_to and kind.layer != "protocol"]
+        kinds = [kind for kind in FAULTS if item.kind in kind.applies_to and kind.layer != "protocol" and kind.name not in not_drawn]
         for day in range(days if per_day else 0):
             dice = generator(seed, item.id, "faults", str(day))
             for _ in range(int(dice.poisson(per_day))):

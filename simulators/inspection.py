@@ -112,8 +112,7 @@ class Inspection:
 
     def _inspect(self, now_us: int) -> tuple[str, float]:
         """Defect code, empty for a good part, and diameter in mm."""
-        backlash = self._schedule.severity("axis_backlash", self.equipment, now_us)
-        drift = WEAR_MM * (self._wear() - 0.5) + growth_um(0.025, float(ambient(now_us)) - 22.0) / 1000.0 + 0.009 * backlash
+        drift = WEAR_MM * (self._wear() - 0.5) + growth_um(0.025, float(ambient(now_us)) - 22.0) / 1000.0
         offset = min(max(drift + float(self._dice.normal(0.0, SIGMA_MM)), -TOLERANCE_MM), TOLERANCE_MM)
         # Wear makes more bad parts: the mean over a tool's life is the settings' probability.
         if self._dice.random() >= self._settings.scrap_probability * (0.45 + 1.65 * self._wear() ** 2):

@@ -4,13 +4,14 @@ The CSV is what a MES or ERP would export: `order,equipment,program,part,materia
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from simulators.programs import Program
+from simulators.programs import PROGRAMS, Program
 
 COLUMNS = ("order", "equipment", "program", "part", "material", "lot", "quantity", "released", "due", "completed", "good", "scrap")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,6 +49,23 @@ def new_order(equipment: str, index: int, program: Program, quantity: int, now_u
     # One bar of material serves five orders: a bad lot shows in several.
     lot = f"LOT-{program.material.name}-{index // 5:06d}"
     return Order(f"WO-{equipment}-{index:06d}", equipment, program.name, program.part, program.material.name, lot, quantity, now_us, due_us)
+
+
+def orders_of(events: Iterable[Mapping[str, Any]]) -> list[Order]:
+    """The orders in the events of a live run's truth; the good and bad parts of those that still run are not counted yet."""
+    programs = {program.name: program for kind in PROGRAMS.values() for program in kind}
+    orders: dict[str, Order] = {}
+    for event in events:
+        if event.get("event") == "order_started":
+            program = programs[event["program"]]
+            orders[event["order"]] = Order(
+                event["order"], event["e"], program.name, program.part, program.material.name, event["lot"], event["quantity"],
+                event["t"], event["due_us"],
+            )
+        elif event.get("event") == "order_completed" and event["order"] in orders:
+            order = orders[event["order"]]
+            order.completed_us, order.good, order.scrap = event["t"], event["good"], event["scrap"]
+    return list(orders.values())
 
 
 def write_orders(path: Path, orders: Iterable[Order], utc_offset_min: int = 480) -> None:

@@ -1,8 +1,8 @@
 """A day of a machining centre or lathe as columns: the same parameters and functions as `simulators.cnc`, for all parts at once.
 
 What is simpler than live: a short stop or a break comes between two parts, never within one; wear that goes beyond a tool's life is carried to
-the next tool; an order ends with the day at the latest; the bearing of `faults` in the settings is sound, because it begins to wear when the live
-run begins.
+the next tool, and coolant loss does not speed it up; an order ends with the day at the latest; the bearing of `faults` in the settings is sound,
+because it begins to wear when the live run begins.
 """
 
 import math

@@ -87,7 +87,7 @@ def inspection_day(day: Day, carry: Carry) -> Columns:
     number = carry.count + 1 + np.arange(made, dtype=np.int64)
     wear = (number % inspection.TOOL_PARTS) / inspection.TOOL_PARTS
     warm = growth_um(0.025, 1.0) * (ambient(work.end) - 22.0) / 1000.0
-    drift = inspection.WEAR_MM * (wear - 0.5) + warm + 0.009 * day.severity("axis_backlash", work.end)
+    drift = inspection.WEAR_MM * (wear - 0.5) + warm
     offset = np.clip(drift + dice.normal(0.0, inspection.SIGMA_MM, made), -inspection.TOLERANCE_MM, inspection.TOLERANCE_MM)
     bad = dice.random(made) < settings.scrap_probability * day.factors.scrap * (0.45 + 1.65 * wear**2)
     large = bad & (dice.random(made) < inspection.DIAMETER_SHARE)

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from simulators.orders import orders_of
 from simulators.rehearsal import rehearse
 from simulators.settings import Equipment, FaultPlan, FraudPlan, Server, Settings, load_settings
 from simulators.shifts import Calendar, Span
@@ -138,6 +139,11 @@ def test_counters_reconcile_and_bad_parts_have_reasons(tmp_path: Path) -> None:
         assert str(part["order"]).startswith("WO-cnc-01-")
         assert str(part["lot"]).startswith("LOT-")
     assert events(truth, "tool_changed", "cnc-01")
+    orders = orders_of(truth.events)
+    done = [order for order in orders if order.completed_us]
+    assert len(done) > 20
+    assert all(order.good + order.scrap == order.quantity and order.released_us < order.completed_us for order in done)
+    assert sum(order.good + order.scrap for order in done) <= len(parts)
 
 
 def faulty(kind: str, *, equipment: Equipment = CNC, for_s: float = 300.0, signal: str = "") -> Settings:
