@@ -73,10 +73,11 @@ class _MtConnectFace:
 
     def _scan(self, machine: Machine, now_us: int) -> None:
         values = machine.scan(now_us)
-        changed = self._agent.observe(machine.equipment, now_us, texts(values))
+        stamp_us = now_us + self._stage.schedule.clock_offset_us(machine.equipment, now_us)
+        changed = self._agent.observe(machine.equipment, stamp_us, texts(values))
         shown = {name: value for name, value in values.items() if name in changed}
         if shown:
-            self._stage.truth.reading(machine.equipment, now_us, shown)
+            self._stage.truth.reading(machine.equipment, stamp_us, shown)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Requests of one connection, until the client has enough of it."""

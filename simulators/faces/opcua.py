@@ -33,8 +33,10 @@ from simulators.opcua.alarms import Alarms
 from simulators.opcua.companion import BY_DEFAULT, PROFILES, Companion
 from simulators.opcua.counters import Counters
 from simulators.opcua.past import Past
+from simulators.opcua.restart import cut, follow_restarts
 from simulators.opcua.users import guarded_server
 from simulators.opcua.values import GOOD, date_time, engineering_units, node_id, time_us
+from simulators.outage import Outage
 from simulators.settings import Server as ServerSettings
 from simulators.settings import server_address
 
@@ -91,6 +93,7 @@ class _OpcUaFace:
         self._subscribed: set[ua.NodeId] = set()
         self._relay: Relay | None = None
         self._cutting: asyncio.Task[None] | None = None
+        self._faults: list[asyncio.Task[None]] = []
 
     async def build(self) -> None:
         """Make the address space with one scan of every machine in it: no client ever sees a value without a source time."""
@@ -125,10 +128,13 @@ class _OpcUaFace:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; with a link, on a port that only the link knows."""
-        link = self._block.link
+        stage, link = self._stage, self._block.link
         if link is not None:
             self._server.socket_address = ("127.0.0.1", 0)
         await self._server.start()
+        names = [machine.equipment for machine in stage.machines]
+        outage = Outage(stage.schedule, stage.clock, names, lambda: cut(self._server))
+        self._faults = [asyncio.create_task(work) for work in (outage.run(), follow_restarts(self._server, stage.schedule, stage.clock, names))]
         if link is None:
             return
         binary = self._server.bserver
@@ -149,6 +155,9 @@ class _OpcUaFace:
 
     async def close(self) -> None:
         """End the link and the server."""
+        for fault in self._faults:
+            fault.cancel()
+        await asyncio.gather(*self._faults, return_exceptions=True)
         if self._cutting is not None and self._relay is not None:
             self._cutting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -206,7 +215,9 @@ class _OpcUaFace:
         assert current.Value is not None and current.SourceTimestamp is not None  # noqa: S101 – build() wrote both
         truth.reading(equipment, time_us(cast(datetime, current.SourceTimestamp)), {name: current.Value.Value})
 
-    async def _write(self, machine: Machine, stamp_us: int, scanned: Values) -> None:
+    async def _write(self, machine: Machine, now_us: int, scanned: Values) -> None:
+        # A device whose clock is wrong stamps so; the server's own clock, in ServerStatus, is right.
+        stamp_us = now_us + self._stage.schedule.clock_offset_us(machine.equipment, now_us)
         stamp = date_time(stamp_us)
         space = self._server.iserver.aspace
         values = self._counters.shown(machine, scanned)

@@ -18,6 +18,7 @@ import msgspec
 from simulators.errors import SimulatorError
 from simulators.face import Face, Stage
 from simulators.machine import Machine, Value
+from simulators.outage import Outage
 from simulators.settings import EdgeNode
 from simulators.sparkplug.connection import KEEPALIVE_S, BdSeq, Connection
 from simulators.sparkplug.metrics import BD_SEQ, BOOLEAN, INT64, REBIRTH, Fact, Metric, birth, data, datatype_of
@@ -78,10 +79,13 @@ class _SparkplugFace:
         # Births need every signal: the first scan is before the first connection.
         for machine in stage.machines:
             self._scan(machine, stage.clock())
+        self._outage = Outage(stage.schedule, stage.clock, list(self._devices), self._connection.cut)
+        self._faults: asyncio.Task[None] | None = None
 
     async def connect(self, *, wait: bool) -> None:
         """Start, and wait for the births; TimeoutError if they are not in time."""
         self._connection.start()
+        self._faults = asyncio.create_task(self._outage.run())
         if wait:
             async with asyncio.timeout(_CONNECT_S):
                 await self._born.wait()
@@ -101,15 +105,19 @@ class _SparkplugFace:
 
     async def close(self) -> None:
         """Die in good order."""
+        if self._faults is not None:
+            self._faults.cancel()
+            await asyncio.gather(self._faults, return_exceptions=True)
         await self._connection.close()
 
     def _scan(self, machine: Machine, now_us: int) -> _Scan:
         # The wire carries whole ms; a finer stamp would make the truth differ from what was sent.
-        stamp_us = now_us - now_us % 1000
+        offset_us = self._stage.schedule.clock_offset_us(machine.equipment, now_us)
+        stamp_us = (now_us + offset_us) // 1000 * 1000
         metrics = self._devices.setdefault(machine.equipment, {})
         changed: dict[str, Value] = {}
         facts: list[Fact] = []
-        for name, value in machine.scan(stamp_us).items():
+        for name, value in machine.scan(now_us).items():
             metric = metrics.get(name)
             if metric is None:
                 self._aliases += 1

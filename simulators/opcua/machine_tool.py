@@ -114,7 +114,7 @@ def show_machine_tool(machine: Machine, values: Values) -> dict[str, Shown]:
     alarm = values["item_state"] == ItemState.OUT_OF_SERVICE
     override = float(values["feed_override"])
     tool = int(values.get("tool_number", 1))
-    worn = bool(values.get("tool_locked", 0))
+    worn = float(values.get("tool_wear", 0.0)) >= 1.0
     return {
         **identification(machine, model=f"Sim {machine.kind.replace('_', ' ')}", code="SIM-CNC"),
         **building_blocks("MachineryBuildingBlocks", values),
@@ -136,7 +136,7 @@ def show_machine_tool(machine: Machine, values: Values) -> dict[str, Shown]:
         "Production/ActiveProgram/NumberInList": 0,
         **state("Production/ActiveProgram/State", 1 if executing else 3 if alarm else 0),
         "Production/Statistics/PartsProducedInLifetime": int(values["part_count"]),
-        "Equipment/Tools/Tool1/Name": f"T{tool}",
+        "Equipment/Tools/Tool1/Name": str(values.get("tool_name", f"T{tool}")),
         "Equipment/Tools/Tool1/ControlIdentifier1": tool,
         "Equipment/Tools/Tool1/ControlIdentifierInterpretation": 0,
         "Equipment/Tools/Tool1/Locked": worn,

@@ -97,21 +97,24 @@ def show_robot(machine: Machine, values: Values) -> dict[str, Shown]:
     task, safety = f"{controller}/TaskControls/Task1/ParameterSet", "SafetyStates/Safety/ParameterSet"
     shown: dict[str, Shown] = {
         **identification(machine, model="Sim six-axis robot", code="SIM-ROBOT"), **building_blocks("MachineryBuildingBlocks", values),
-        **_nameplate(machine, arm, "arm"), f"{arm}/MotionDeviceCategory": 1, f"{arm}/ParameterSet/SpeedOverride": 100.0,
+        **_nameplate(machine, arm, "arm"), f"{arm}/MotionDeviceCategory": 1,
+        f"{arm}/ParameterSet/SpeedOverride": float(values.get("speed_override", 100.0)),
         f"{arm}/ParameterSet/InControl": not stopped,
         **_nameplate(machine, controller, "controller"), f"{controller}/CurrentUser/Level": "operator",
         f"{controller}/Software/Firmware/Model": "Sim firmware",
         f"{controller}/TaskControls/Task1/ComponentName": "Task 1", f"{task}/TaskProgramName": values["program"],
         f"{task}/TaskProgramLoaded": values["program"] != "", f"{task}/ExecutionMode": 1,
-        f"{safety}/OperationalMode": 3, f"{safety}/EmergencyStop": False, f"{safety}/ProtectiveStop": stopped,
+        f"{safety}/OperationalMode": int(values.get("operational_mode", 3)), f"{safety}/EmergencyStop": bool(values.get("emergency_stop", 0)),
+        f"{safety}/ProtectiveStop": bool(values.get("protective_stop", stopped)),
     }
     for n in _AXES:
         axis, motor = f"{arm}/Axes/Axis{n}", f"{arm}/PowerTrains/PowerTrain{n}/Motor{n}"
         shown[f"{axis}/MotionProfile"] = 1
-        _measure(shown, f"{axis}/ParameterSet/ActualPosition", float(values.get(f"joint_{n}_position", 0.0)), "deg")
-        _measure(shown, f"{axis}/ParameterSet/ActualSpeed", float(values.get(f"joint_{n}_speed", values["joint_speed"])), "deg/s")
+        _measure(shown, f"{axis}/ParameterSet/ActualPosition", float(values.get(f"axis_{n}_position", 0.0)), "deg")
+        _measure(shown, f"{axis}/ParameterSet/ActualSpeed", float(values.get(f"axis_{n}_speed", values["joint_speed"])), "deg/s")
         shown |= _nameplate(machine, motor, f"motor {n}")
-        _measure(shown, f"{motor}/ParameterSet/MotorTemperature", float(values.get(f"motor_{n}_temperature", values["motor_temperature"])), "Cel")
+        temperature = float(values.get(f"axis_{n}_temperature", values["motor_temperature"]))
+        _measure(shown, f"{motor}/ParameterSet/MotorTemperature", temperature, "Cel")
     return shown
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
@@ -79,6 +80,13 @@ class Connection:
         """Publish a message of this kind, QoS 0, not retained."""
         topic = self._topic.format(kind)
         self._client.publish(topic if device is None else f"{topic}/{device}", payload)
+
+    def cut(self) -> None:
+        """Break the connection, as a bad network does; the node connects again by itself."""
+        held = self._client.socket()
+        if held is not None:
+            with contextlib.suppress(OSError):
+                cast(socket.socket, held).shutdown(socket.SHUT_RDWR)
 
     async def close(self) -> None:
         """Say NDEATH, as one who leaves on purpose must, and disconnect."""
