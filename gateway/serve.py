@@ -16,6 +16,7 @@ from evidence.claim import Claim, check_references, parse_claims
 from evidence.packs import load_pack
 from gateway.app import create_app
 from gateway.auth import Access, admin_token
+from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
 from gateway.house import House
 from gateway.ingest import Committer
@@ -159,7 +160,8 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         committer = Committer(archive, monitoring, writer.notify)
         stack.callback(committer.close)
         hub = LiveHub(name for name, _, _ in register.signals())
-        yield House(settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access, claims, packs)
+        yield House(settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
+                    Challenges(archive, register, clock), claims, packs)
 
 
 class _Server(uvicorn.Server):

@@ -94,8 +94,8 @@ class ControlLog(ArchiveTrees):
                 raise Rejected("rotation: the gateway has had this key before; make a new one")
             statement = RotationStatement(self.origin, "gateway", self.key.public, new.public, 0, 0, self._clock())
             data = canonical_json(statement)
-            signatures = (encode_signature(key.sign("rotation", data)) for key in (self.key, new))
-            self.add(Rotation(statement, *signatures, reason), author=author)
+            old_signature, new_signature = (encode_signature(key.sign("rotation", data)) for key in (self.key, new))
+            self.add(Rotation(statement, old_signature, new_signature, reason), author=author)
             self.key = new
 
     def revoke_key(self, key: str, *, author: str, reason: str) -> None:
@@ -148,9 +148,9 @@ class ControlLog(ArchiveTrees):
             return
         raise Rejected(f"checkpoint of {name}: {refused}")
 
-    def control_entries(self, first: int = 0, kind: str | None = None) -> list[ControlEntry]:
-        """Entries from index `first` on, all or those of one kind."""
-        sql, values = "SELECT number, entry FROM control WHERE number >= ?", [first]
+    def control_entries(self, first: int = 0, kind: str | None = None, end: int = 2**62) -> list[ControlEntry]:
+        """Entries with index in [first, end), all or those of one kind."""
+        sql, values = "SELECT number, entry FROM control WHERE number >= ? AND number < ?", [first, end]
         rows = self._reader.execute(f"{sql} ORDER BY number", values) if kind is None else self._reader.execute(
             f"{sql} AND kind = ? ORDER BY number", [*values, kind]
         )

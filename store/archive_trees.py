@@ -68,12 +68,12 @@ class ArchiveTrees(ArchiveTables):
             added = Additions([], [], self._control_us)
             with self._db.transaction():
                 yield added
-                growths = [(log, self._trees[log].plan(leaves)) for log, leaves in (("data", added.data), ("control", added.control)) if leaves]
-                rows = [(log, *tile) for log, growth in growths for tile in growth.tiles]
+                growths = {log: self._trees[log].plan(added.data if log == "data" else added.control) for log in LOGS}
+                rows = [(log, *tile) for log, growth in growths.items() for tile in growth.tiles]
                 if rows:
                     self._db.execute_many("INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)", rows)
-            for log, growth in growths:
-                self._trees[log].grow(growth)  # type: ignore[index]
+            for log, growth in growths.items():
+                self._trees[log].grow(growth)
             self._control_us = added.control_us
 
     def _load(self, log: LogName) -> TileTree:

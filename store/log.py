@@ -13,8 +13,8 @@ from workshop.batch import MAX_HEADER_BYTES, SIGNATURE_BYTES
 from workshop.errors import Rejected
 
 __all__ = [
-    "EMPTY_ROOT", "Checkpoint", "HashTree", "Tree", "checkpoint_text", "data_leaf", "leaf_hash", "node_hash", "open_note", "parse_checkpoint", "sign_note",
-    "split_leaf", "verify_consistency", "verify_inclusion",
+    "EMPTY_ROOT", "Checkpoint", "HashTree", "Tree", "checkpoint_text", "data_leaf", "leaf_hash", "node_hash", "open_note", "parse_checkpoint",
+    "sign_note", "split_leaf", "verify_consistency", "verify_inclusion",
 ]
 
 HASH_BYTES = 32
