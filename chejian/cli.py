@@ -44,9 +44,9 @@ def root(
 
 
 def _register() -> None:
-    from chejian.commands import analytics, demo, edge, evidence, gateway, gateway_keeping, indicators, policy, register, simulate
+    from chejian.commands import analytics, demo, edge, evidence, evidence_witness, gateway, gateway_keeping, indicators, policy, register, simulate
 
-    for module in (demo, simulate, edge, gateway, gateway_keeping, register, analytics, indicators, policy, evidence):
+    for module in (demo, simulate, edge, gateway, gateway_keeping, register, analytics, indicators, policy, evidence, evidence_witness):
         module.add_to(app)
 
 

@@ -31,7 +31,7 @@ SHAPES = (
     ReadingsAnswer, SignalsAnswer, TrustFile, shapes.BundleRequest, shapes.CheckpointAnswer, shapes.ComponentsAnswer, shapes.EdgeRow,
     shapes.EquipmentRow, shapes.GapRow, shapes.IndicatorRow, shapes.Invitation, shapes.LatestAnswer, shapes.NewEdge, shapes.NewToken,
     shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.TokenAnswer, *figures.SHAPES, *entries.SHAPES, shapes.EntryRow,
-    shapes.NewChallenge, shapes.Revoke, shapes.PruneRequest, shapes.CosignRequest, shapes.RestoreRow, AnswerPost, RequestsAnswer, ResumePost,
+    shapes.NewChallenge, shapes.Revoke, shapes.PruneRequest, shapes.CosignRequest, shapes.LeafRow, AnswerPost, RequestsAnswer, ResumePost,
     RotationPost, Prune,
 )
 

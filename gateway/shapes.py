@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from gateway.auth import Role
 from store.archive import Alarm
-from store.control_kinds import Name, Notes, Restore, Text
+from store.control_kinds import Name, Notes, Text
 from workshop.batch import Provenance
 from workshop.register import Workshop
 from workshop.wire import LatestReading
@@ -205,15 +205,12 @@ class CosignRequest(msgspec.Struct, forbid_unknown_fields=True):
     """For each note an RFC 3161 response over it, base64, or nothing at all."""
 
 
-class RestoreRow(msgspec.Struct):
-    """One generation of `GET /v1/generations`: where its logs went on from a backup."""
+class LeafRow(msgspec.Struct):
+    """One entry of `GET /v1/entries`, as it is hashed and signed."""
 
     index: int
-    time_us: int
-    author: str
-    restore: Restore
     leaf: str
-    """The entry as it is hashed, hexadecimal."""
+    """u64be time in µs ‖ u32be length ‖ RFC 8785 JSON ‖ signature, hexadecimal."""
 
 
 Json = dict[str, Any]

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from store.archive_records import ControlEntry, GatewayKeyRecord
-from store.archive_trees import Additions, ArchiveTrees, LogName
+from store.archive_trees import Additions, ArchiveTrees
 from store.control_kinds import Body, KeyRevocation, Origin, Restore, Rotation, Sealed, kind_of
-from store.log import checkpoint_text, data_leaf, leaf_hash, open_note, parse_checkpoint, sign_note
+from store.log import LogName, checkpoint_text, data_leaf, leaf_hash, open_note, parse_checkpoint, sign_note
 from store.signing import SigningKey, encode_signature
 from store.sqlite import Database
 from workshop.canonical import canonical_json
@@ -79,7 +79,8 @@ class ControlLog(ArchiveTrees):
         keys = [GatewayKeyRecord(first.body["gateway_key"], first.time_us, None)]
         for entry in self.control_entries(0, "rotation"):
             if entry.body["statement"]["subject"] == "gateway":
-                keys[-1] = msgspec.structs.replace(keys[-1], to_us=entry.time_us)
+                # The old key signs the entry of its own rotation.
+                keys[-1] = msgspec.structs.replace(keys[-1], to_us=entry.time_us + 1)
                 keys.append(GatewayKeyRecord(entry.body["statement"]["new"], entry.time_us, None))
         return keys
 

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import msgspec
 
 from store.archive_tables import ArchiveTables
-from store.log import HASH_BYTES
+from store.log import HASH_BYTES, LogName
 from store.sqlite import Database
 from store.tiles import HEIGHT, WIDTH, TileTree
 from workshop.errors import ConfigError
 from workshop.window import Clock
 
-LogName = Literal["data", "control"]
 LOGS: tuple[LogName, ...] = ("data", "control")
 SCHEMA = ("CREATE TABLE tiles (log TEXT, level INTEGER, number INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (log, level, number))",)
 _TABLE: dict[LogName, str] = {"data": "batches", "control": "control"}

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from store.archive_trees import LogName
 from store.control_kinds import Restore
+from store.log import LogName
 from workshop.errors import Rejected
 
 

@@ -2,17 +2,16 @@
 
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
-from gateway.shapes import CosignRequest, EntryRow, PruneRequest, RestoreRow
-from store.archive import Archive, LogName
-from store.control_kinds import Cosignature, Restore, Witness
-from store.log import open_note, parse_checkpoint
+from gateway.shapes import CosignRequest, EntryRow, LeafRow, PruneRequest
+from store.archive import Archive
+from store.control_kinds import Cosignature, Witness
+from store.log import LogName, open_note, parse_checkpoint
 from store.note import open_cosignature
 from store.tiles import parse_tile_path
 from workshop.errors import Rejected
@@ -21,7 +20,7 @@ Log = Literal["data", "control"]
 
 
 def routes(house: House) -> APIRouter:
-    """`/v1/tile/…`, `/v1/generations`, `/v1/checkpoint/cosignatures`, `/v1/prune`."""
+    """`/v1/tile/…`, `/v1/entries`, `/v1/checkpoint/cosignatures`, `/v1/prune`."""
     router = APIRouter(tags=["logs"])
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
     evaluator = Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR, Role.ADMIN))]
@@ -33,14 +32,11 @@ def routes(house: House) -> APIRouter:
         number, width = parse_tile_path(index)
         return Response(house.archive.tile(log, level, number, width), media_type="application/octet-stream")
 
-    @router.get("/v1/generations", summary="Every restore from a backup, with its control entry as it is hashed",
-                responses=answers("RestoreRow", many=True))
-    def generations(_: reader) -> Response:
-        rows = []
-        for entry in house.archive.control_entries(0, "restore"):
-            leaf = next(house.archive.control_leaves(entry.index))
-            rows.append(RestoreRow(entry.index, entry.time_us, entry.author, msgspec.convert(entry.body, Restore), leaf.hex()))
-        return json_answer(rows)
+    @router.get("/v1/entries", summary="All control entries of a kind as they are hashed and signed, for those who believe only what they check",
+                responses=answers("LeafRow", many=True))
+    def entries(_: reader, kind: Literal["restore", "rotation", "key-revocation", "gap", "prune", "audit"]) -> Response:
+        found = [entry.index for entry in house.archive.control_entries(0, kind)]
+        return json_answer([LeafRow(index, next(house.archive.control_leaves(index)).hex()) for index in found])
 
     @router.post("/v1/checkpoint/cosignatures", summary="Leave checkpoints that you have checked and cosigned; they become a control entry",
                  responses=answers("EntryRow"), openapi_extra=body("CosignRequest"))
