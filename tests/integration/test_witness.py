@@ -57,13 +57,19 @@ def deliver(process: Process, edge: Sender, batches: int, **changes: int) -> Non
             assert answer.status_code == 200, answer.text
 
 
-def witness_of(process: Process, folder: Path) -> Witness:
-    client = GatewayClient(process.url, admin_of(folder))
-    return Witness(client, folder / "witness", name=NAME, key=KEY, clock=now_us)
+@pytest.fixture
+def client(process: Process, tmp_path: Path) -> Iterator[GatewayClient]:
+    client = GatewayClient(process.url, admin_of(tmp_path))
+    yield client
+    client.close()
 
 
-def test_it_follows_and_its_cosignatures_become_control_entries(process: Process, edge: Sender, tmp_path: Path) -> None:
-    witness = witness_of(process, tmp_path)
+@pytest.fixture
+def witness(client: GatewayClient, tmp_path: Path) -> Witness:
+    return Witness(client, tmp_path / "witness", name=NAME, key=KEY, clock=now_us)
+
+
+def test_it_follows_and_its_cosignatures_become_control_entries(process: Process, edge: Sender, witness: Witness, tmp_path: Path) -> None:
     assert "first look" in witness.look()[0]
     deliver(process, edge, 3)
     [line] = witness.look()
@@ -76,16 +82,14 @@ def test_it_follows_and_its_cosignatures_become_control_entries(process: Process
     assert (tmp_path / "witness/history/data-1-000000000003.note").read_text() == body.cosignatures[0].note
 
 
-def test_a_cosignature_over_something_else_is_refused(process: Process, tmp_path: Path) -> None:
-    client = GatewayClient(process.url, admin_of(tmp_path))
+def test_a_cosignature_over_something_else_is_refused(client: GatewayClient) -> None:
     notes = client.get("/v1/checkpoint")
     for note in (notes["data"], notes["data"].replace("\n0\n", "\n1\n", 1)):
         with pytest.raises(ConfigError):
             client.post("/v1/checkpoint/cosignatures", {"witness": NAME, "key": KEY.public, "notes": [note]})
 
 
-def test_two_gateways_with_one_key_and_different_logs_are_a_split_view(process: Process, edge: Sender, tmp_path: Path) -> None:
-    witness = witness_of(process, tmp_path)
+def test_two_gateways_with_one_key_and_different_logs_are_a_split_view(process: Process, edge: Sender, witness: Witness, tmp_path: Path) -> None:
     deliver(process, edge, 2)
     process.end(signal.SIGTERM)
     shutil.copytree(tmp_path / "data", tmp_path / "twin")
@@ -131,8 +135,7 @@ def test_the_command_is_loud_and_exits_1_at_a_split_view(process: Process, edge:
     assert again.returncode == 1 and "SPLIT VIEW" in again.stderr and "Traceback" not in again.stderr
 
 
-def test_an_announced_restore_is_told_and_a_hidden_one_refused(process: Process, edge: Sender, tmp_path: Path) -> None:
-    witness = witness_of(process, tmp_path)
+def test_an_announced_restore_is_told_and_a_hidden_one_refused(process: Process, edge: Sender, witness: Witness, tmp_path: Path) -> None:
     settings = load_gateway(tmp_path / "gateway.toml")
     deliver(process, edge, 2)
     backup(settings, tmp_path / "backup", now_us)
@@ -160,8 +163,7 @@ def test_an_announced_restore_is_told_and_a_hidden_one_refused(process: Process,
     assert "generation 2: consistent" in witness.look()[-1]
 
 
-def test_a_new_gateway_key_is_learnt_from_the_old_one(process: Process, edge: Sender, tmp_path: Path) -> None:
-    witness = witness_of(process, tmp_path)
+def test_a_new_gateway_key_is_learnt_from_the_old_one(process: Process, edge: Sender, witness: Witness, tmp_path: Path) -> None:
     witness.look()
     process.end(signal.SIGTERM)
     old = SigningKey.load(tmp_path / "data/key.pem").public
@@ -233,10 +235,9 @@ def authority(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     server.server_close()
 
 
-def test_a_time_stamp_is_asked_for_checked_and_kept(process: Process, edge: Sender, authority: tuple[str, Path], tmp_path: Path) -> None:
+def test_a_time_stamp_is_asked_for_checked_and_kept(client: GatewayClient, authority: tuple[str, Path], tmp_path: Path) -> None:
     url, folder = authority
     roots = read_roots((folder / "ca.pem").read_bytes(), "ca.pem")
-    client = GatewayClient(process.url, admin_of(tmp_path))
     Witness(client, tmp_path / "witness", name=NAME, key=KEY, clock=now_us, stamps=(url, roots)).look()
     note, stamp = ((tmp_path / f"witness/history/data-1-000000000000.{end}").read_bytes() for end in ("note", "tsr"))
     assert abs(check_response(stamp, note, roots) - now_us()) < 60 * 10**6
