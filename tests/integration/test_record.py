@@ -8,14 +8,18 @@ import httpx
 import msgspec
 import pytest
 
+from chejian.enrolment import enrol_folder, load_enrolment
+from chejian.rotation import rotate_edge
 from edge.requests import Requests
 from store.control_kinds import Answer, Challenge
+from store.journal import EdgeJournal
 from store.signing import SigningKey, decode_signature, encode_signature, verify
 from tests.unit.edge.rig import now_us
 from tests.unit.gateway.plant import Sender, admin_of, bearer, gateway_in_thread, ramp, reading, until
-from workshop.batch import NO_DIGEST
+from workshop.batch import NO_DIGEST, ClockState, frame
 from workshop.block import block_of
 from workshop.canonical import canonical_json
+from workshop.errors import ConfigError, NotConnected
 from workshop.reading import Reading
 from workshop.statements import RotationStatement
 from workshop.window import SECOND_US
@@ -98,8 +102,8 @@ async def test_an_action_is_answered_at_the_end_of_its_window_and_silence_is_an_
 def test_only_the_edge_that_was_asked_can_answer_and_once(plant: Plant) -> None:
     asked = plant.post("evaluator", "/v1/challenges", {"edge": "edge-1", "signal": "m-1/gauge", "window_us": SECOND_US}).json()
     question = asked["body"]["question"]
-    statement = {"question": question, "epoch": 1, "source_time_us": None, "received_time_us": None, "value": None, "quality": None, "answered_us": 5,
-                 "v": 1}
+    nothing = {"source_time_us": None, "received_time_us": None, "value": None, "quality": None}
+    statement = {"question": question, "epoch": 1, "answered_us": 5, "v": 1} | nothing
 
     def answer(statement: dict[str, Any], key: SigningKey = plant.edge.key, role: str = "edge", edge: str = "edge-1") -> int:
         signature = encode_signature(key.sign("answer", canonical_json(statement)))
@@ -198,3 +202,41 @@ def test_an_edges_new_key_comes_with_both_signatures(plant: Plant) -> None:
     assert trust["edges"]["edge-1"] == [statement.old, statement.new]
 
 
+
+
+def test_an_edge_rotates_its_key_and_a_crash_half_way_is_mended(plant: Plant, tmp_path: Path) -> None:
+    folder = tmp_path / "edge-2"
+    token = plant.post("admin", "/v1/edges", {"edge": "edge-2", "provenance": "simulated"}).json()["token"]
+    enrol_folder(plant.url, token, "edge-2", folder)
+
+    def journal() -> EdgeJournal:
+        answer, key = load_enrolment(folder, "edge-2")
+        return EdgeJournal.open(folder / "journal.sqlite", edge="edge-2", provenance=answer.provenance, key=key, clock=now_us)
+
+    def deliver() -> int:
+        opened, client = journal(), httpx.Client(base_url=plant.url, headers=bearer(load_enrolment(folder, "edge-2")[0].token))
+        with client:
+            opened.append([block_of([reading("m-2/gauge", 1, 1.0)])])
+            opened.seal(ClockState())
+            answer = client.post("/v1/batches", content=b"".join(frame(batch) for _, batch in opened.pending()))
+            opened.acknowledge(answer.json().get("watermark", 0))
+        opened.close()
+        return answer.status_code
+
+    assert deliver() == 200
+    opened = journal()
+    opened.append([block_of([reading("m-2/gauge", 2, 2.0)])])
+    opened.close()
+    old = load_enrolment(folder, "edge-2")[1].public
+    with pytest.raises(NotConnected):
+        rotate_edge("http://127.0.0.1:9", folder, "edge-2", now_us, "yearly")
+    with pytest.raises(ConfigError, match="not finished"):
+        load_enrolment(folder, "edge-2")
+    new = rotate_edge(plant.url, folder, "edge-2", now_us, "yearly")
+    assert new != old and load_enrolment(folder, "edge-2")[1].public == new
+    assert deliver() == 200 and deliver() == 200, "what was sealed before and after"
+    # A crash between journal and key file: the next key is there, the journal has it, key.pem is the old one.
+    (folder / "key.pem").rename(folder / "key-next.pem")
+    SigningKey.create().save(folder / "key.pem")
+    assert rotate_edge(plant.url, folder, "edge-2", now_us, "") == new and deliver() == 200
+    assert len(plant.admin.get("/v1/entries", params={"kind": "rotation"}).json()) == 1

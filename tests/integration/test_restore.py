@@ -1,4 +1,4 @@
-"""A gateway restored from an old backup in the middle of a run: edges send again what they keep, the rest is a declared gap; nothing is lost in silence."""
+"""A gateway restored from an old backup in the middle of a run: edges send again what they keep, the rest is declared; nothing is lost in silence."""
 
 import asyncio
 import shutil
@@ -79,7 +79,7 @@ class Edge:
     async def deliver(self) -> None:
         """Sends until the gateway has everything."""
         async with self.sending() as uplink:
-            await until(lambda: uplink.is_stopped or self.journal.watermark == self.written and uplink.state.state == "idle", "delivered")
+            await until(lambda: uplink.is_stopped or (self.journal.watermark == self.written and uplink.state.state == "idle"), "delivered")
             assert not uplink.is_stopped, uplink.state.why
 
 

@@ -77,7 +77,9 @@ def test_paths_are_those_of_c2sp(number: int, path: str) -> None:
     assert tile_path(number) == path and parse_tile_path(path) == (number, 256) and parse_tile_path(f"{path}.p/17") == (number, 17)
 
 
-@pytest.mark.parametrize("path", ["", "0", "67", "1000", "x000/001", "001/002", "x001", "../067", "067.p/", "067.p/0", "067.p/01", "067.p/256", "067.p/x"])
+@pytest.mark.parametrize("path", [
+    "", "0", "67", "1000", "x000/001", "001/002", "x001", "../067", "067.p/", "067.p/0", "067.p/01", "067.p/256", "067.p/x",
+])
 def test_other_spellings_are_refused(path: str) -> None:
     with pytest.raises(Rejected, match="tile"):
         parse_tile_path(path)
