@@ -58,7 +58,7 @@ def load_enrolment(folder: Path, edge: str) -> tuple[EnrolAnswer, "SigningKey"]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{folder / ANSWER}: {error}; move it away and enrol again") from error
     if (folder / ROTATION).exists():
-        raise ConfigError(f"{folder}: a rotation of the edge's key is not finished; run: chejian edge rotate-key")
+        raise ConfigError(f"{folder}: a rotation of the edge's key is not finished; run: chejian edge rotate")
     if answer.edge != edge:
         raise ConfigError(f"{folder}: belongs to edge '{answer.edge}', not '{edge}'; name another data folder")
     return answer, SigningKey.load(folder / KEY)

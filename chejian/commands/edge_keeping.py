@@ -1,4 +1,4 @@
-"""`chejian edge rotate-key`."""
+"""`chejian edge rotate`."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ def add_to(app: typer.Typer) -> None:
     """Adds nothing of its own: the command belongs to the group `edge`."""
 
 
-@edge.command("rotate-key")
+@edge.command("rotate")
 def rotate(config: Config, reason: Annotated[str, typer.Option(help="Why; stands in the gateway's log for ever.")] = "") -> None:
     """Gives this edge a new key, announced under the old one; the agent must not be running. Batches that are waiting keep their signature."""
     from chejian.clock import real_clock

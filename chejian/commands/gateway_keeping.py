@@ -1,4 +1,4 @@
-"""`chejian gateway backup|restore|prune|rotate-key`: keeping a gateway's logs over the years."""
+"""`chejian gateway backup|restore|prune|rotate`: keeping a gateway's logs over the years."""
 
 from pathlib import Path
 from typing import Annotated
@@ -73,7 +73,7 @@ def prune(
     typer.echo(f"raw data of batches {done['first']} to {done['end'] - 1} deleted; entry 'prune' is in the control log")
 
 
-@gateway.command("rotate-key")
+@gateway.command("rotate")
 def rotate(config: Config, reason: Annotated[str, typer.Option(help="Why; stands in the log for ever.")] = "") -> None:
     """Gives the gateway a new key, announced in its log under the old one; the gateway must not be running."""
     from chejian.clock import real_clock
