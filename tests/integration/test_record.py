@@ -128,7 +128,8 @@ ANNOUNCEMENT = {"edge": "edge-1", "epoch": 1, "from_seq": 5, "to_seq": 9, "from_
 
 @pytest.mark.parametrize(("path", "body", "writers"), [
     ("commitments", COMMITMENT, "engineer admin"), ("declarations", DECLARATION, "engineer admin"),
-    ("feedback", FEEDBACK, "engineer evaluator admin"), ("predictions", PREDICTION, "engineer admin"), ("announcements", ANNOUNCEMENT, "engineer edge admin"),
+    ("feedback", FEEDBACK, "engineer evaluator admin"),
+    ("predictions", PREDICTION, "engineer admin"), ("announcements", ANNOUNCEMENT, "engineer edge admin"),
 ])
 def test_what_is_put_on_record_names_its_author(plant: Plant, path: str, body: dict[str, Any], writers: str) -> None:
     for role in plant.roles:
