@@ -33,11 +33,10 @@ def machine_block(readings: int) -> Block:
         load += float(lots.normal(0, 2))
         energy += 2.5 + load / 50
         values: dict[str, Value] = {
-            "item_state": 3, "operation_mode": 3, "program": "O1001", "spindle_load": round(load, 2),
-            "spindle_speed": round(8000 + 10 * load, 1),
-            "spindle_temperature": round(45 + scan / 600, 2), "spindle_vibration": round(1.2 + float(lots.normal(0, 0.05)), 4), "feed_override": 100.0,
-            "power": round(3000 + 60 * load, 1), "energy_import": round(energy), "part_count": scan // 3, "good_count": scan // 3 - scan // 150,
-            "scrap_count": scan // 150, "alarm": 0, "link_state": 1,
+            "item_state": 3, "operation_mode": 3, "alarm": 0, "link_state": 1, "program": "O1001", "feed_override": 100.0,
+            "spindle_load": round(load, 2), "spindle_speed": round(8000 + 10 * load, 1), "spindle_temperature": round(45 + scan / 600, 2),
+            "spindle_vibration": round(1.2 + float(lots.normal(0, 0.05)), 4), "power": round(3000 + 60 * load, 1), "energy_import": round(energy),
+            "part_count": scan // 3, "good_count": scan // 3 - scan // 150, "scrap_count": scan // 150,
         }
         received = at + int(lots.integers(2_000, 9_000))
         rows += [Reading(f"cnc-01/{name}", at, received, value, Quality.GOOD) for name, value in values.items()]

@@ -1,11 +1,14 @@
 """Which messages have come: the last (boot, number) of every topic, in memory and, once committed, in a small file beside the journal."""
 
+import logging
 import os
 from pathlib import Path
 
 import msgspec
 
 from workshop.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 Mark = tuple[int | str | None, int]
 """(boot, sequence number)."""
@@ -64,5 +67,9 @@ class Sequences:
         if self._path is None:
             return
         draft = self._path.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(marks))
-        os.replace(draft, self._path)  # noqa: PTH105 – replaces on Windows too
+        try:
+            draft.write_bytes(msgspec.json.encode(marks))
+            os.replace(draft, self._path)  # noqa: PTH105 – replaces on Windows too
+        except OSError as error:
+            # A full disk: the file stays behind, which is safe (see above).
+            _log.warning("%s: cannot be written: %s", self._path, error.strerror)

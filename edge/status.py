@@ -1,11 +1,14 @@
 """What an edge says of itself: status.json, written whole once a second."""
 
+import logging
 import os
 from pathlib import Path
 
 import msgspec
 
 from store.journal import JournalStatus
+
+_log = logging.getLogger(__name__)
 
 
 class SourceState(msgspec.Struct):
@@ -68,5 +71,9 @@ class EdgeStatus(msgspec.Struct):
 def write_status(path: Path, status: EdgeStatus) -> None:
     """Replaces the file: a reader sees the old or the new one, never half of it."""
     draft = path.with_suffix(".new")
-    draft.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=1))
-    os.replace(draft, path)  # noqa: PTH105 – replaces on Windows too
+    try:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=1))
+        os.replace(draft, path)  # noqa: PTH105 – replaces on Windows too
+    except OSError as error:
+        # A full disk must not end the edge; the old file shows by its time that it is old.
+        _log.warning("%s: cannot be written: %s", path, error.strerror)

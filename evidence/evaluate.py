@@ -13,7 +13,7 @@ from analytics.compute import LOOKBACK_US, compute_all, needed_signals
 from analytics.indicator import Indicator, Result, load_indicators
 from evidence.claim import Claim
 from evidence.clauses import judge_clause
-from evidence.policy import Pack
+from evidence.policy import Pack, check_dates
 from evidence.verdict import Figure, Verdict, judge, local_date_of_end, merge_revisions
 from workshop.batch import Header, PartEntry, Provenance, SealedBatch, decode_header
 from workshop.block import Block, concat
@@ -75,9 +75,11 @@ def evaluate(
         as_of: date that selects the rules in force; by default each clause's last day in force, and for the factory's own claims the window's end.
         versions: the versions asked for; an indicator that is here in another version is not computed, and its claims are undetermined.
     Raises:
-        ConfigError: a claim on a pack or clause that is not there, or no register.
+        ConfigError: a claim on a pack or clause that is not there, no register, or an `as_of` that is no date.
         Rejected: a part that cannot be decoded, named by edge, epoch, sequence number and equipment.
     """
+    if as_of is not None:
+        check_dates("as of", as_of)
     known = dict(load_indicators() if indicators is None else indicators)
     if versions is not None:
         known = {name: item for name, item in known.items() if versions.get(name) == item.version}

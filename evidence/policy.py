@@ -213,7 +213,7 @@ def check_pack(pack: Pack) -> None:
         raise ConfigError(f"{where} has no clauses: it would pass anything")
     if not pack.cases:
         raise ConfigError(f"{where} has no cases: nobody can tell whether it does what the text says; add cases.toml")
-    _check_dates(where, pack.pack.effective_from, pack.pack.effective_to, pack.pack.issued)
+    check_dates(where, pack.pack.effective_from, pack.pack.effective_to, pack.pack.issued)
     _check_unique(where, "clause", [clause.id for clause in pack.clauses])
     for clause in pack.clauses:
         _check_clause(f"{where}: clause '{clause.id}'", clause)
@@ -229,13 +229,13 @@ def check_pack(pack: Pack) -> None:
             if text is not None:
                 decimal_of(text, f"{where}: case '{case.name}'")
         if case.as_of is not None:
-            _check_dates(f"{where}: case '{case.name}'", case.as_of)
+            check_dates(f"{where}: case '{case.name}'", case.as_of)
 
 
 def _check_clause(where: str, clause: Clause) -> None:
     if not clause.metrics:
         raise ConfigError(f"{where} has no figures: it would pass anything")
-    _check_dates(where, clause.effective_from, clause.effective_to)
+    check_dates(where, clause.effective_from, clause.effective_to)
     _check_unique(where, "figure", [metric.id for metric in clause.metrics])
     _check_unique(where, "reading", [reading.id for reading in clause.readings])
     start, end = clause.source.span
@@ -256,7 +256,12 @@ def _check_clause(where: str, clause: Clause) -> None:
             decimal_of(bound, f"{where}: '{rule.id}'")
 
 
-def _check_dates(where: str, *days: str) -> None:
+def check_dates(where: str, *days: str) -> None:
+    """Refuses what is no ISO date, and a second date before the first.
+
+    Raises:
+        ConfigError: see above.
+    """
     for day in days:
         try:
             spelt = date.fromisoformat(day).isoformat()

@@ -15,7 +15,6 @@
 """
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from evidence.bag import CLAIMS, REGISTER, STATEMENT, BagReader
 from evidence.claim import Claim, check_references, decode_claims
 from evidence.evaluate import evaluate, parts_of, revisions_in_force
 from evidence.packs import load_packs
-from evidence.policy import Pack, check_pack
+from evidence.policy import Pack, check_dates, check_pack
 from evidence.statement import Predicate, make_statement, read_statement, signed_by
 from evidence.step import Step, Steps
 from evidence.survey import Survey
@@ -207,10 +206,7 @@ def _check_window(predicate: Predicate, covered: Range, control: Control, survey
     if predicate.lookback_us != LOOKBACK_US:
         raise Rejected(f"made with a lookback of {predicate.lookback_us} µs, this program uses {LOOKBACK_US}: use the version that made it")
     if predicate.as_of is not None:
-        try:
-            date.fromisoformat(predicate.as_of)
-        except ValueError as error:
-            raise Rejected(f"as of '{predicate.as_of}' is not a date") from error
+        check_dates("as of", predicate.as_of)
     bound_us = predicate.start_us - LOOKBACK_US
     if covered.first > 0 and covered.first_accepted_us > bound_us:
         raise Rejected(

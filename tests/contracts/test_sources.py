@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge.source import SourceContext, open_source, source_names
+from edge.source import MappedSignal, SourceContext, open_source, source_names
 from tests.unit.edge.rig import now_us
-from edge.source import MappedSignal
 from workshop.errors import ConfigError, NotConnected
 from workshop.signal import SignalKind
 
@@ -59,14 +58,14 @@ def test_an_open_source_has_the_shape_of_the_seam(protocol: str) -> None:
 ])
 def test_a_wrong_option_is_answered_with_place_and_key(protocol: str, change: dict[str, Any], said: str) -> None:
     options, address = EXAMPLES[protocol]
-    with pytest.raises(ConfigError, match="edge-1.toml: source 'cell'") as caught:
+    with pytest.raises(ConfigError, match=r"edge-1\.toml: source 'cell'") as caught:
         open_source(protocol, options | change, context(address))
     assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "ns=2;s=x", "#"])
 def test_an_address_that_is_none_is_refused(protocol: str, address: str) -> None:
-    with pytest.raises(ConfigError, match="edge-1.toml: source 'cell'"):
+    with pytest.raises(ConfigError, match=r"edge-1\.toml: source 'cell'"):
         open_source(protocol, EXAMPLES[protocol][0], context(address))
 
 
@@ -74,7 +73,7 @@ async def test_nobody_there_is_not_connected_and_closing_is_always_allowed(proto
     options, address = EXAMPLES[protocol]
     source = open_source(protocol, options, context(address))
     await source.close()
-    with pytest.raises(NotConnected, match="127.0.0.1:9"):
+    with pytest.raises(NotConnected, match=r"127\.0\.0\.1:9"):
         await source.connect()
     await source.close()
     with pytest.raises(NotConnected):
@@ -83,5 +82,5 @@ async def test_nobody_there_is_not_connected_and_closing_is_always_allowed(proto
 
 
 def test_an_unknown_protocol_is_answered_with_the_list() -> None:
-    with pytest.raises(ConfigError, match="edge-1.toml: source 'cell': no protocol 'modbuss'; there are mqtt, opcua"):
+    with pytest.raises(ConfigError, match=r"edge-1\.toml: source 'cell': no protocol 'modbuss'; there are mqtt, opcua"):
         open_source("modbuss", {}, context("x"))

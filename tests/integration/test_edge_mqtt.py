@@ -31,7 +31,8 @@ class Broker:
             self.port = int(probe.getsockname()[1])
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\npersistence true\npersistence_location {folder}/\nuser root\n"
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+            f"persistence true\npersistence_location {folder}/\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -86,7 +87,8 @@ class Devices:
     def payload(self, machine: str, **more: Any) -> dict[str, Any]:
         self.seq[machine] += 1
         number = self.seq[machine]
-        return {"ts": now_us(), "seq": number, "boot": self.boot, "v": {"load": number / 7}, "n": number, "prog": f"P{number}", "st": number % 4, **more}
+        values = {"v": {"load": number / 7}, "n": number, "prog": f"P{number}", "st": number % 4}
+        return {"ts": now_us(), "seq": number, "boot": self.boot, **values, **more}
 
     def keep(self, machine: str, payload: dict[str, Any]) -> None:
         for name, value in (("load", payload["v"]["load"]), ("parts", payload["n"]), ("program", payload["prog"]), ("state", payload["st"])):
@@ -153,7 +155,7 @@ async def test_promise_1_a_killed_edge_loses_nothing_that_the_broker_keeps(broke
     folder, settings, register = edge_folder(tmp_path), settings_of(table(broker.port)), register_of(*MACHINES)
     for _ in range(3):
         async with running_edge(folder, settings, register) as edge:
-            await until(lambda: (status := edge.status()) and status.ready, "connected")  # noqa: B023 – awaited at once
+            await until(lambda: (status := edge.status()) and status.ready, "connected")
             await scans(devices, 12)
             await edge.kill()
         await scans(devices, 8)

@@ -2,78 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from asyncua import ua
-from asyncua.server.server import Server
 
 from edge.check import check
 from edge.config import source_context
-from edge.source import Source, open_source
+from edge.source import Delivery, Source, open_source
 from simulators.link import Relay
 from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
+from tests.unit.edge.rig_opcua import URI, Machines
 from workshop.errors import ConfigError, NotConnected
 from workshop.reading import Quality
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-URI = "urn:test:cnc"
-TYPES = {"load": ua.VariantType.Double, "parts": ua.VariantType.Int64, "program": ua.VariantType.String, "state": ua.VariantType.Int32}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Machines:
-    """A server with two machines; writes scans and keeps what it offered."""
-
-    def __init__(self) -> None:
-        self.server = Server()
-        self.port = 0
-        self.emitted: dict[tuple[str, int], Any] = {}
-        self.relay: Relay | None = None
-        self._count = 0
-
-    async def start(self) -> None:
-        await self.server.init()
-        self.server.set_endpoint("opc.tcp://127.0.0.1:0/")
-        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        self.index = await self.server.register_namespace(URI)
-        for machine in ("cnc-01", "cnc-02"):
-            for name, kind in TYPES.items():
-                value = {"load": 0.0, "program": ""}.get(name, 0)
-                await self.server.nodes.objects.add_variable(self.node(f"{machine}.{name}"), f"{machine}.{name}", value, kind)
-        await self.server.start()
-        self.port = self.server.bserver.port
-
-    def node(self, name: str) -> ua.NodeId:
-        return ua.NodeId(name, self.index)
-
-    async def write(self, name: str, variant: ua.Variant | None, time_us: int | None, status: int = 0, server_us: int | None = None) -> None:
-        stamp = None if time_us is None else EPOCH + timedelta(microseconds=time_us)
-        server = None if server_us is None else EPOCH + timedelta(microseconds=server_us)
-        await self.server.iserver.aspace.write_attribute_value(
-            self.node(name), ua.AttributeIds.Value, ua.DataValue(variant, ua.StatusCode(ua.UInt32(status)), stamp, server)
-        )
-
-    async def scan(self) -> None:
-        self._count += 1
-        time_us = now_us()
-        for machine in ("cnc-01", "cnc-02"):
-            values = {"load": self._count / 7, "parts": self._count // 3, "program": f"P{self._count // 10}", "state": self._count % 4}
-            for name, value in values.items():
-                await self.write(f"{machine}.{name}", ua.Variant(value, TYPES[name]), time_us)
-                self.emitted[f"{machine}/{name}", time_us] = value
-
-    async def offer(self, scans: int, every_s: float = 0.02) -> None:
-        for _ in range(scans):
-            await self.scan()
-            await asyncio.sleep(every_s)
-
-    def unacknowledged(self) -> list[int]:
-        subscriptions = self.server.iserver.subscription_service.subscriptions
-        return [number for one in subscriptions.values() for number in one._not_acknowledged_results]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -153,7 +98,7 @@ async def test_a_killed_edge_goes_on_where_its_journal_ends(machines: Machines, 
     settings = settings_of(source_table(machines.port))
     for _ in range(3):
         async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
-            await until(lambda: edge.stored("cell"), "readings")  # noqa: B023 – awaited at once
+            await until(lambda: edge.stored("cell"), "readings")
             await machines.offer(15)
             await edge.kill()
         await machines.offer(5)
@@ -185,12 +130,13 @@ async def test_promise_1_nothing_is_acknowledged_before_it_is_committed(machines
     source = open_alone(machines.port)
     await source.connect()
     try:
-        waiting = []
+        waiting: list[Delivery] = []
         while not any(len(delivery.block) for delivery in waiting):
             waiting += await source.read()
         await machines.offer(10)
-        waiting += await source.read()
-        waiting += await source.read()
+        for _ in range(6):  # enough round trips for an early acknowledgement to reach the server
+            await machines.offer(3)
+            waiting += await source.read()
         received = set(range(1, 1 + sum(delivery.on_committed is not None for delivery in waiting)))
         assert received <= set(machines.unacknowledged()), "acknowledged although nothing was committed"
         for delivery in waiting:
@@ -286,7 +232,7 @@ async def test_an_unknown_namespace_is_answered_with_the_servers_list(machines: 
     settings = settings_of(source_table(machines.port).replace(URI, "urn:other"))
     block = settings.source[0]
     source = open_source("opcua", block.options, source_context(settings, block, register_of("cnc-01", "cnc-02"), "edge-1.toml", clock=now_us))
-    with pytest.raises(ConfigError, match=f"edge-1.toml: source 'cell': cnc-01/load: .* has no namespace 'urn:other'; it has .*{URI}"):
+    with pytest.raises(ConfigError, match=rf"edge-1\.toml: source 'cell': cnc-01/load: .* has no namespace 'urn:other'; it has .*{URI}"):
         await source.connect()
     await source.close()
 
@@ -313,7 +259,7 @@ async def test_a_silent_server_is_noticed(machines: Machines) -> None:
     await source.connect()
     await source.read()
     held.set()
-    with pytest.raises(NotConnected, match="not a sign of life for 1.0 s"):
+    with pytest.raises(NotConnected, match="not a sign of life"):
         while True:
             await source.read()
     await source.close()

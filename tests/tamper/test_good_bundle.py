@@ -9,7 +9,7 @@ from pathlib import Path
 import bagit
 import pytest
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
 from evidence.bag import REQUIRED, STATEMENT, TAG_FILES
 from evidence.bundle import export

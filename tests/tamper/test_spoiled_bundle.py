@@ -149,7 +149,10 @@ def _json(name: str, old: bytes, new: bytes) -> Spoil:
 
 
 def _predicate(change: Callable[[dict[str, Any]], object]) -> Spoil:
-    return lambda bundle, folder: lambda predicate: change(predicate) and None
+    def edit(predicate: dict[str, Any]) -> None:
+        change(predicate)
+
+    return lambda bundle, folder: edit
 
 
 def _lower_threshold(bundle: Spoiled, folder: Path) -> Callable[[dict[str, Any]], None]:
@@ -161,6 +164,10 @@ def _lower_threshold(bundle: Spoiled, folder: Path) -> Callable[[dict[str, Any]]
 def _drop_pack(bundle: Spoiled, folder: Path) -> Callable[[dict[str, Any]], None]:
     del bundle.files[CHANGSHA]
     return lambda predicate: predicate["packs"].pop(0)
+
+
+def _remove_segment(bundle: Spoiled, folder: Path) -> None:
+    del bundle.files[SEGMENT]
 
 
 def _forge_register(bundle: Spoiled, folder: Path) -> Callable[[dict[str, Any]], None]:
@@ -217,7 +224,7 @@ DISHONEST: list[tuple[str, Spoil, int]] = [
     ("batch's accepted time changed", _data(lambda leaves: _flip_leaf(leaves, 5, 7)), 5),
     ("batch's header changed", _data(lambda leaves: _flip_leaf(leaves, 5, 80)), 5),
     ("batch's signature changed", _data(lambda leaves: _flip_leaf(leaves, 5, -1)), 5),
-    ("range's segment missing", lambda b, f: b.files.pop(SEGMENT) and None, 5),
+    ("range's segment missing", _remove_segment, 5),
     ("segment with another first index", lambda b, f: b.files.update({SEGMENT: b"CJS1" + bytes(7) + b"\x04" + b.files[SEGMENT][12:]}), 5),
     ("hash left of the range changed", _json(PROOFS, b'"left":["', b'"left":["0'), 5),
     ("hashes left of the range gone", lambda b, f: b.files.update({PROOFS: canonical_json({**msgspec.json.decode(b.files[PROOFS]), "left": []})}), 5),

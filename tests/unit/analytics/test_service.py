@@ -131,7 +131,8 @@ async def test_components_and_scores_arrive_once(gateway: Gateway, tmp_path: Pat
         live = {row["signal"]: row for row in gateway.get("/v1/latest")["readings"]}
         return live.get("lathe-02/bearing_score", {"source_time_us": 0})["source_time_us"] == last_end_us
 
-    await until(lambda: gateway.components("networking_rate_all") and gateway.components("quality_ratio"), "components of both hours")
+    machines = sum(map(load_indicators()["quality_ratio"].applies, register.equipment))
+    await until(lambda: len(gateway.components("quality_ratio")) == 2 * machines, "components of both hours")
     await until(scored, "the newest score, live")
     stop.set()
     await asyncio.wait_for(task, PATIENCE_S)
@@ -170,6 +171,7 @@ async def test_without_a_gateway_it_waits_and_stops_cleanly(tmp_path: Path) -> N
     settings = ServiceSettings("http://127.0.0.1:9", "none", tmp_path / "analytics", tick_s=0.05)
     stop = asyncio.Event()
     task = asyncio.create_task(run(settings, key=SigningKey.create(), clock=now, stop=stop))
-    await until(lambda: (tmp_path / "analytics" / "journal.sqlite").exists(), "its journal")
+    journal = tmp_path / "analytics" / "journal.sqlite"
+    await until(journal.exists, "its journal")
     stop.set()
     await asyncio.wait_for(task, PATIENCE_S)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edge import agent
 from edge.config import EdgeSettings, load_edge
 from edge.status import EdgeStatus
@@ -17,8 +19,6 @@ from workshop.batch import ClockState, Provenance, decode_header
 from workshop.part import decode_part
 from workshop.reading import Reading
 from workshop.register import Workshop, parse_register
-
-import msgspec
 
 REGISTER = """
 [workshop]

@@ -1,0 +1,66 @@
+"""A real OPC UA server with two machines, which keeps what it offered."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from asyncua import ua
+from asyncua.server.server import Server
+
+from simulators.link import Relay
+from tests.unit.edge.rig import now_us
+
+URI = "urn:test:cnc"
+TYPES = {"load": ua.VariantType.Double, "parts": ua.VariantType.Int64, "program": ua.VariantType.String, "state": ua.VariantType.Int32}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Machines:
+    """A server with two machines; writes scans and keeps what it offered."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.port = 0
+        self.emitted: dict[tuple[str, int], Any] = {}
+        self.relay: Relay | None = None
+        self._count = 0
+
+    async def start(self) -> None:
+        await self.server.init()
+        self.server.set_endpoint("opc.tcp://127.0.0.1:0/")
+        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        self.index = await self.server.register_namespace(URI)
+        for machine in ("cnc-01", "cnc-02"):
+            for name, kind in TYPES.items():
+                value = {"load": 0.0, "program": ""}.get(name, 0)
+                await self.server.nodes.objects.add_variable(self.node(f"{machine}.{name}"), f"{machine}.{name}", value, kind)
+        await self.server.start()
+        self.port = self.server.bserver.port
+
+    def node(self, name: str) -> ua.NodeId:
+        return ua.NodeId(name, self.index)
+
+    async def write(self, name: str, variant: ua.Variant | None, time_us: int | None, status: int = 0, server_us: int | None = None) -> None:
+        stamp = None if time_us is None else EPOCH + timedelta(microseconds=time_us)
+        server = None if server_us is None else EPOCH + timedelta(microseconds=server_us)
+        await self.server.iserver.aspace.write_attribute_value(
+            self.node(name), ua.AttributeIds.Value, ua.DataValue(variant, ua.StatusCode(ua.UInt32(status)), stamp, server)
+        )
+
+    async def scan(self) -> None:
+        self._count += 1
+        time_us = now_us()
+        for machine in ("cnc-01", "cnc-02"):
+            values = {"load": self._count / 7, "parts": self._count // 3, "program": f"P{self._count // 10}", "state": self._count % 4}
+            for name, value in values.items():
+                await self.write(f"{machine}.{name}", ua.Variant(value, TYPES[name]), time_us)
+                self.emitted[f"{machine}/{name}", time_us] = value
+
+    async def offer(self, scans: int, every_s: float = 0.02) -> None:
+        for _ in range(scans):
+            await self.scan()
+            await asyncio.sleep(every_s)
+
+    def unacknowledged(self) -> list[int]:
+        subscriptions = self.server.iserver.subscription_service.subscriptions
+        return [number for one in subscriptions.values() for number in one._not_acknowledged_results]
