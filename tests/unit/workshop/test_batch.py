@@ -127,7 +127,8 @@ def test_lengths_beyond_the_limits_are_rejected_before_anything_is_read() -> Non
 
 
 @given(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=40), st.lists(st.integers(-(2**53) + 1, 2**53 - 1), min_size=4, max_size=4), st.booleans(),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40), st.lists(st.integers(-(2**53) + 1, 2**53 - 1), min_size=4, max_size=4),
+    st.booleans(),
 )
 @settings(max_examples=300, deadline=None)
 def test_the_header_is_written_as_rfc_8785_says(text: str, numbers: list[int], synchronised: bool) -> None:
