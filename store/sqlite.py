@@ -3,6 +3,7 @@
 The only file that imports sqlite3: its errors leave as `NotConnected` (try again, nothing was stored) or `ConfigError` (a person must look).
 """
 
+import contextlib
 import errno
 import sqlite3
 import sys
@@ -112,6 +113,24 @@ class Database:
         pages, free, size = (int(self.execute(f"PRAGMA {name}")[0][0]) for name in ("page_count", "freelist_count", "page_size"))
         return (pages - free) * size
 
+    @staticmethod
+    def copy(source: Path, target: Path, what: str) -> None:
+        """Copies a file that another process may be writing, as of one moment (SQLite's online backup).
+
+        Raises:
+            ConfigError: there is no database, or the target cannot be written.
+            NotConnected: the disk is full, or the source is locked.
+        """
+        if not source.is_file():
+            raise ConfigError(f"{what} {source}: not there")
+        reader = Database(source, what, None, read_only=True)
+        try:
+            with reader._words(), contextlib.closing(sqlite3.connect(target)) as copy:
+                # All pages in one step: readers in WAL mode see one moment, and the writer is not held up.
+                reader._open_connection().backup(copy)
+        finally:
+            reader.close()
+
     def bytes_on_disk(self) -> int:
         """Size of the file and of its write-ahead log."""
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
@@ -137,6 +156,9 @@ class Database:
         if found > version:
             versions = f"format version {found} is newer than this program's {version}"
             raise ConfigError(f"{self.what} {self.path}: {versions}; run the newer program or restore an older copy")
+        if 0 < found < version:
+            versions = f"format version {found} is older than this program's {version}"
+            raise ConfigError(f"{self.what} {self.path}: {versions}; nothing is migrated before version 1.0: name another data folder")
         if found == 0:
             if self.execute("SELECT name FROM sqlite_master LIMIT 1"):
                 raise ConfigError(f"{self.what} {self.path}: a database of another program; name another file")
