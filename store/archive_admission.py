@@ -27,25 +27,28 @@ class Replayed(msgspec.Struct, frozen=True):
 
 
 def admit(
-    batch: SealedBatch, edge_of: Callable[[str], EdgeRecord | None], chain_of: Callable[[str], Chain | None],
-    stored: Callable[[str, int, int], bytes | None], now_us: int, silence_us: int,
+    batch: SealedBatch, edge_of: Callable[[str], EdgeRecord | None], key_of: Callable[[EdgeRecord, Header], str],
+    chain_of: Callable[[str], Chain | None], stored: Callable[[str, int, int], bytes | None], now_us: int, silence_us: int,
+    header: Header | None = None,
 ) -> Admitted | Replayed | Refused:
     """Judges one batch.
 
     (1) canonical header (2) enrolled edge (3) signature (4) provenance (5) replay (6) epoch (7) sequence (8) chain (9) parts
 
     Args:
+        key_of: the public key with which this edge signs this batch.
+        header: what `decode_header` gave for the batch, if it is known.
         stored: the header's bytes kept under (edge, epoch, seq), or None.
         silence_us: how long an edge must have been silent before a new epoch of it is believed.
     """
     try:
-        header = decode_header(batch.header)  # (1)
+        header = decode_header(batch.header) if header is None else header  # (1)
     except Rejected as error:
         return Refused("invalid", str(error))
     edge = edge_of(header.edge)
     if edge is None or edge.revoked_us is not None:  # (2)
         return Refused("unknown-edge", f"edge '{header.edge[:100]}' is {'not enrolled' if edge is None else 'revoked'}; enrol it again")
-    if len(batch.signature) != SIGNATURE_BYTES or not verify(edge.public_key, "batch", batch.header, batch.signature):  # (3)
+    if len(batch.signature) != SIGNATURE_BYTES or not verify(key_of(edge, header), "batch", batch.header, batch.signature):  # (3)
         return Refused("bad-signature", f"batch {header.seq} of {header.edge}: not signed with the key that the edge was enrolled with")
     where = f"batch {header.seq} of {header.edge}, epoch {header.epoch}"
     if header.provenance is not edge.provenance:  # (4)

@@ -81,6 +81,24 @@ class QuarantinedRow(msgspec.Struct, frozen=True):
     reason: str
 
 
+class GatewayKeyRecord(msgspec.Struct, frozen=True):
+    """A key of the gateway and the time in which it signs: [from, to) in µs; no end for the present one."""
+
+    key: str
+    from_us: int
+    to_us: int | None
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """Something about an edge that a person must look at, from an "audit" entry."""
+
+    what: str
+    """fenced: two journals of one edge are in use; conflict: two bodies under one identity."""
+    epoch: int
+    detail: str
+    time_us: int
+
+
 class Chain(msgspec.Struct, frozen=True):
     """How far the gateway follows an edge: its epoch, the last seq, that header's digest and when it was accepted."""
 

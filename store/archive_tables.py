@@ -60,6 +60,11 @@ class ArchiveTables:
         with self._write_lock, self._db.transaction():
             self._db.execute("DELETE FROM tokens WHERE sha256 = ?", (sha256,))
 
+    def forget_invitations(self) -> None:
+        """Makes every one-time token void: a backup may hold some that were used since."""
+        with self._write_lock, self._db.transaction():
+            self._db.execute("DELETE FROM tokens WHERE once")
+
     def quarantine(self, edge: str, epoch: int, seq: int, equipment: str, row: int, reason: str) -> None:
         """Notes that a row cannot be indexed; the same row again changes nothing."""
         with self._write_lock, self._db.transaction():

@@ -13,7 +13,7 @@ from workshop.batch import MAX_HEADER_BYTES, SIGNATURE_BYTES
 from workshop.errors import Rejected
 
 __all__ = [
-    "EMPTY_ROOT", "Checkpoint", "Tree", "checkpoint_text", "data_leaf", "leaf_hash", "node_hash", "open_note", "parse_checkpoint", "sign_note",
+    "EMPTY_ROOT", "Checkpoint", "HashTree", "Tree", "checkpoint_text", "data_leaf", "leaf_hash", "node_hash", "open_note", "parse_checkpoint", "sign_note",
     "split_leaf", "verify_consistency", "verify_inclusion",
 ]
 
@@ -32,8 +32,88 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-class Tree:
-    """An append-only tree that keeps the hashes of all complete subtrees, 64 bytes a leaf: roots and proofs take O(log n) hashes.
+class HashTree:
+    """Roots and proofs of an append-only tree, from the hashes of complete subtrees wherever those are kept: O(log n) of them each."""
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+        raise NotImplementedError
+
+    def node(self, level: int, index: int) -> bytes:
+        """Hash of the complete subtree number `index` of 2^level leaves."""
+        raise NotImplementedError
+
+    def root(self, size: int | None = None) -> bytes:
+        """Root of the first `size` leaves, of all by default.
+
+        Raises:
+            Rejected: more leaves than there are.
+        """
+        size = self.size if size is None else size
+        self._check(0, size, self.size)
+        return self._range(0, size) if size else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
+        """Audit path of a leaf in the tree of the first `size` leaves (RFC 6962, 2.1.1).
+
+        Raises:
+            Rejected: no such leaf or size.
+        """
+        self._check(1, size, self.size)
+        self._check(0, index, size - 1)
+        proof = []
+        start, end = 0, size
+        while end - start > 1:
+            middle = start + _split(end - start)
+            if index < middle:
+                proof.append(self._range(middle, end))
+                end = middle
+            else:
+                proof.append(self._range(start, middle))
+                start = middle
+        return proof[::-1]
+
+    def consistency_proof(self, old: int, new: int) -> list[bytes]:
+        """Proof that the tree of `new` leaves begins with that of `old` leaves (RFC 6962, 2.1.2); empty from size 0.
+
+        Raises:
+            Rejected: no such sizes.
+        """
+        self._check(0, new, self.size)
+        self._check(0, old, new)
+        if old in (0, new):
+            return []
+        proof = []
+        start, end, left_edge = 0, new, True
+        while end != old:
+            middle = start + _split(end - start)
+            if old <= middle:
+                proof.append(self._range(middle, end))
+                end = middle
+            else:
+                proof.append(self._range(start, middle))
+                start, left_edge = middle, False
+        if not left_edge:
+            proof.append(self._range(start, end))
+        return proof[::-1]
+
+    def _range(self, start: int, end: int) -> bytes:
+        """Root over leaves [start, end), start a multiple of a power of two that is at least their number."""
+        length = end - start
+        if length & (length - 1) == 0:
+            level = length.bit_length() - 1
+            return self.node(level, start >> level)
+        middle = start + _split(length)
+        return node_hash(self._range(start, middle), self._range(middle, end))
+
+    @staticmethod
+    def _check(least: int, value: int, most: int) -> None:
+        if not least <= value <= most:
+            raise Rejected(f"log: {value} is outside {least} to {most}")
+
+class Tree(HashTree):
+    """An append-only tree in memory that keeps the hashes of all complete subtrees, 64 bytes a leaf.
 
     One thread may append while others read roots and proofs of sizes that they have seen.
     """
@@ -48,6 +128,11 @@ class Tree:
     def size(self) -> int:
         """Number of leaves."""
         return self._size
+
+    def node(self, level: int, index: int) -> bytes:
+        """Hash of the complete subtree number `index` of 2^level leaves."""
+        place = index * HASH_BYTES
+        return bytes(self._levels[level][place : place + HASH_BYTES])
 
     def append(self, leaf: bytes) -> int:
         """Adds a leaf by its hash; returns its index."""
@@ -85,75 +170,6 @@ class Tree:
             above += b"".join(sha256(b"\x01" + below[i : i + width]).digest() for i in range(first * width, done * width, width))
             level += 1
         self._size += len(added)
-
-    def root(self, size: int | None = None) -> bytes:
-        """Root of the first `size` leaves, of all by default.
-
-        Raises:
-            Rejected: more leaves than there are.
-        """
-        size = self._size if size is None else size
-        self._check(0, size, self._size)
-        return self._range(0, size) if size else EMPTY_ROOT
-
-    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
-        """Audit path of a leaf in the tree of the first `size` leaves (RFC 6962, 2.1.1).
-
-        Raises:
-            Rejected: no such leaf or size.
-        """
-        self._check(1, size, self._size)
-        self._check(0, index, size - 1)
-        proof = []
-        start, end = 0, size
-        while end - start > 1:
-            middle = start + _split(end - start)
-            if index < middle:
-                proof.append(self._range(middle, end))
-                end = middle
-            else:
-                proof.append(self._range(start, middle))
-                start = middle
-        return proof[::-1]
-
-    def consistency_proof(self, old: int, new: int) -> list[bytes]:
-        """Proof that the tree of `new` leaves begins with that of `old` leaves (RFC 6962, 2.1.2); empty from size 0.
-
-        Raises:
-            Rejected: no such sizes.
-        """
-        self._check(0, new, self._size)
-        self._check(0, old, new)
-        if old in (0, new):
-            return []
-        proof = []
-        start, end, left_edge = 0, new, True
-        while end != old:
-            middle = start + _split(end - start)
-            if old <= middle:
-                proof.append(self._range(middle, end))
-                end = middle
-            else:
-                proof.append(self._range(start, middle))
-                start, left_edge = middle, False
-        if not left_edge:
-            proof.append(self._range(start, end))
-        return proof[::-1]
-
-    def _range(self, start: int, end: int) -> bytes:
-        """Root over leaves [start, end), start a multiple of a power of two that is at least their number."""
-        length = end - start
-        if length & (length - 1) == 0:
-            level = length.bit_length() - 1
-            place = (start >> level) * HASH_BYTES
-            return bytes(self._levels[level][place : place + HASH_BYTES])
-        middle = start + _split(length)
-        return node_hash(self._range(start, middle), self._range(middle, end))
-
-    @staticmethod
-    def _check(least: int, value: int, most: int) -> None:
-        if not least <= value <= most:
-            raise Rejected(f"log: {value} is outside {least} to {most}")
 
 
 def _split(length: int) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from workshop.errors import ConfigError, Rejected
 
 KEY_BYTES = 32
+SIGNATURE_BYTES = 64
 
 
 class SigningKey:
@@ -70,10 +72,35 @@ def verify(public_key: str, kind: str, data: bytes, signature: bytes) -> bool:
 def verify_raw(public_key: str, data: bytes, signature: bytes) -> bool:
     """Whether the signature over the data as it is was made by this key (base64)."""
     try:
-        Ed25519PublicKey.from_public_bytes(decode_key(public_key)).verify(signature, data)
+        _public_key(public_key).verify(signature, data)
     except InvalidSignature:
         return False
     return True
+
+
+@functools.lru_cache(maxsize=256)
+def _public_key(public_key: str) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(decode_key(public_key))
+
+
+def encode_signature(raw: bytes) -> str:
+    """A signature as base64."""
+    return base64.b64encode(raw).decode("ascii")
+
+
+def decode_signature(text: str) -> bytes:
+    """The 64 bytes of a signature from its one canonical base64 spelling.
+
+    Raises:
+        Rejected: anything else.
+    """
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Rejected("signature: not base64") from error
+    if len(raw) != SIGNATURE_BYTES or encode_signature(raw) != text:
+        raise Rejected(f"signature: not {SIGNATURE_BYTES} bytes in canonical base64")
+    return raw
 
 
 def encode_key(raw: bytes) -> str:

@@ -137,6 +137,9 @@ class Database:
         if found > version:
             versions = f"format version {found} is newer than this program's {version}"
             raise ConfigError(f"{self.what} {self.path}: {versions}; run the newer program or restore an older copy")
+        if 0 < found < version:
+            versions = f"format version {found} is older than this program's {version}"
+            raise ConfigError(f"{self.what} {self.path}: {versions}; nothing is migrated before version 1.0: name another data folder")
         if found == 0:
             if self.execute("SELECT name FROM sqlite_master LIMIT 1"):
                 raise ConfigError(f"{self.what} {self.path}: a database of another program; name another file")

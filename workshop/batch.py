@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from workshop.canonical import canonical_json, sha256_hex
+from workshop.canonical import LARGEST_INTEGER, sha256_hex
 from workshop.errors import Rejected
 
 MAX_ROWS = 65_536
@@ -95,9 +95,24 @@ class SealedBatch(msgspec.Struct, frozen=True):
         return sha256_hex(self.header)
 
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(Header)
+
+
 def encode_header(header: Header) -> bytes:
-    """The canonical bytes that are signed."""
-    return canonical_json(header)
+    """The canonical bytes that are signed: RFC 8785, which for a value without floating-point numbers is JSON with sorted keys.
+
+    Raises:
+        ValueError: an integer beyond 2^53 - 1, or text that is not Unicode.
+    """
+    numbers = [header.epoch, header.seq, header.sealed_us, header.clock.offset_us, header.v]
+    for part in header.parts:
+        numbers += (part.rows, part.from_us, part.to_us, part.bytes)
+    for gap in header.gaps:
+        numbers += (gap.from_us, gap.to_us)
+    if max(numbers) > LARGEST_INTEGER or min(numbers) < -LARGEST_INTEGER:
+        raise ValueError("an integer beyond 2^53 - 1 has no canonical form")
+    return _ENCODER.encode(header)
 
 
 def decode_header(data: bytes) -> Header:
@@ -109,7 +124,7 @@ def decode_header(data: bytes) -> Header:
     if len(data) > MAX_HEADER_BYTES:
         raise Rejected(f"header: {len(data)} bytes, at most {MAX_HEADER_BYTES}")
     try:
-        header = msgspec.json.decode(data, type=Header)
+        header = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Rejected(f"header: {error}") from error
     if header.v != 1:
