@@ -6,6 +6,7 @@ coverage, since its readings are missing.
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,20 +18,13 @@ from evidence.measure import Task
 from evidence.parts import PROVENANCES, Parts
 from evidence.policy import Pack, check_dates
 from evidence.processes import measure_window
-from evidence.verdict import Figure, Verdict, judge, local_date_of_end, merge_revisions
+from evidence.remarks import Remark, machines_of, of_data, remark
+from evidence.statement import PartName
+from evidence.verdict import Figure, Verdict, judge, local_date_of_end, merge_revisions, too_thin
 from workshop.batch import Provenance
 from workshop.errors import ConfigError
 from workshop.register import Workshop
 from workshop.window import Window
-
-
-class PartName(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
-    """Which part of which batch."""
-
-    edge: str
-    epoch: int
-    seq: int
-    equipment: str
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -38,6 +32,8 @@ class Evaluation(msgspec.Struct, frozen=True):
 
     results: tuple[Result, ...]
     """Of all indicators, under the last revision of the register."""
+    baseline_results: tuple[Result, ...]
+    """The same in the baseline window; none without one."""
     verdicts: tuple[Verdict, ...]
     """One a claim."""
     malformed: tuple[PartName, ...]
@@ -69,6 +65,8 @@ def evaluate(
     indicators: Mapping[str, Indicator] | None = None,
     as_of: str | None = None,
     versions: Mapping[str, int] | None = None,
+    baseline: tuple[Parts, Window] | None = None,
+    remarks: Sequence[Remark] = (),
     processes: int = 1,
 ) -> Evaluation:
     """Results of all indicators, under the last revision of the register, and a verdict on every claim.
@@ -79,6 +77,8 @@ def evaluate(
         indicators: those to compute; all that there are by default.
         as_of: date that selects the rules in force; by default each clause's last day in force, and for the factory's own claims the window's end.
         versions: the versions asked for; an indicator that is here in another version is not computed, and its claims are undetermined.
+        baseline: parts and window of the time before, for clauses that compare; figures are taken under each revision in force in it.
+        remarks: what must be said of verdicts beside their figures; those on malformed parts are added here.
         processes: how many may work at it; the answer is the same.
     Raises:
         ConfigError: a claim on a pack or clause that is not there, no register, or an `as_of` that is no date.
@@ -88,28 +88,54 @@ def evaluate(
     known = dict(load_indicators() if indicators is None else indicators)
     if versions is not None:
         known = {name: item for name, item in known.items() if versions.get(name) == item.version}
+    after = _measure(register, parts, known, window, processes)
+    before = None if baseline is None else _measure(register, baseline[0], known, baseline[1], processes)
+    malformed = tuple(sorted({*after.malformed, *(before.malformed if before is not None else ())}))
+    said = [*remarks, *of_data((), malformed, 1, ())]
+    revisions = [item.register for item in (*after.revisions, *(before.revisions if before is not None else ()))]
+    verdicts = []
+    for claim in claims:
+        found = [
+            _judge(claim, packs, now.figures, as_of or local_date_of_end(window, now.register.time_zone), as_of, then)
+            for now in after.revisions for then in ([item.figures for item in before.revisions] if before is not None else [None])
+        ]
+        verdicts.append(remark(merge_revisions(found), said, lambda claim=claim: machines_of(claim, packs, known, revisions)))  # type: ignore[misc]
+    return Evaluation(after.revisions[-1].results, before.revisions[-1].results if before is not None else (), tuple(verdicts), malformed)
+
+
+class _Revision(NamedTuple):
+    """Everything computed under one revision of the register."""
+
+    register: Workshop
+    results: tuple[Result, ...]
+    figures: dict[str, Figure]
+
+
+class _Found(NamedTuple):
+    revisions: tuple[_Revision, ...]
+    malformed: tuple[PartName, ...]
+
+
+def _measure(
+    register: Workshop | Sequence[tuple[int, Workshop]], parts: Parts, known: Mapping[str, Indicator], window: Window, processes: int
+) -> _Found:
     revisions = (register,) if isinstance(register, Workshop) else tuple(item for _, item in revisions_in_force(register, window))
     chosen = tuple(known.values())
     found = measure_window(parts, chosen, revisions, window, processes)
     signals = Task(chosen, revisions, window, ()).signals
-    sources = {
-        name: {PROVENANCES[i] for i in range(len(PROVENANCES)) if found.sources[i, number]} for number, name in enumerate(signals)
-    }
-    per_revision: list[list[Verdict]] = []
-    results: list[Result] = []
+    sources = {name: {PROVENANCES[i] for i in range(len(PROVENANCES)) if found.sources[i, number]} for number, name in enumerate(signals)}
+    per_revision = []
     for revision, components in zip(revisions, found.components, strict=True):
         by_indicator: dict[str, list[Components]] = {name: [] for name in known}
         for piece in components:
             by_indicator[piece.indicator].append(piece)
-        results = [item.evaluate(by_indicator[name], revision, window) for name, item in known.items()]
+        results = tuple(item.evaluate(by_indicator[name], revision, window) for name, item in known.items())
         figures = {}
         for result in results:
             item = known[result.indicator]
             figures[item.id] = _figure(item, result, {source for name in needed_signals(item, revision) for source in sources[name]})
-        day = as_of or local_date_of_end(window, revision.time_zone)
-        per_revision.append([_judge(claim, packs, figures, day, as_of) for claim in claims])
-    verdicts = tuple(merge_revisions(list(items)) for items in zip(*per_revision, strict=True))
-    return Evaluation(tuple(results), verdicts, tuple(sorted(PartName(*parts.table.name(number)) for number in found.malformed)))
+        per_revision.append(_Revision(revision, results, figures))
+    return _Found(tuple(per_revision), tuple(PartName(*parts.table.name(number)) for number in found.malformed))
 
 
 def _figure(indicator: Indicator, result: Result, provenance: set[Provenance]) -> Figure:
@@ -119,11 +145,18 @@ def _figure(indicator: Indicator, result: Result, provenance: set[Provenance]) -
     )
 
 
-def _judge(claim: Claim, packs: Mapping[str, Pack], figures: Mapping[str, Figure], day: str, as_of: str | None) -> Verdict:
+def _judge(
+    claim: Claim, packs: Mapping[str, Pack], figures: Mapping[str, Figure], day: str, as_of: str | None, before: Mapping[str, Figure] | None
+) -> Verdict:
     if claim.pack is None or claim.clause is None:
         return judge(claim, figures.get(claim.indicator or ""), day)
     pack = packs.get(claim.pack)
     clause = pack.clause(claim.clause) if pack is not None else None
     if pack is None or clause is None:
         raise ConfigError(f"claim '{claim.id}': no clause '{claim.clause}' in a pack '{claim.pack}' here")
-    return judge_clause(claim, pack, clause, figures, as_of)
+    baselines = None if before is None else {
+        metric.id: before[metric.indicator] for metric in clause.metrics
+        # A baseline that is too thin is none.
+        if metric.indicator is not None and metric.indicator in before and too_thin(before[metric.indicator]) is None
+    }
+    return judge_clause(claim, pack, clause, figures, as_of, baselines)

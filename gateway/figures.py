@@ -12,7 +12,8 @@ import msgspec
 from analytics.compute import LOOKBACK_US, components_of, needed_signals
 from analytics.indicator import Components, Indicator, Result
 from evidence.bundle import export
-from evidence.evaluate import evaluate, parts_of
+from evidence.archived import parts_in
+from evidence.evaluate import evaluate
 from evidence.verdict import Verdict
 from gateway.house import House
 from workshop.errors import Rejected
@@ -109,13 +110,12 @@ class Figures:
         archive = self._house.archive
 
         def compute() -> bytes:
-            made: list[Verdict] = []
+            made: tuple[Verdict, ...] = ()
             if self._house.claims:
-                stored = archive.batches(*archive.range_for(window, LOOKBACK_US))
-                _, made = evaluate(
-                    archive.registers(), parts_of(item.batch for item in stored), self._house.claims, self._house.packs, window,
-                    indicators=self._indicators, as_of=as_of,
-                )
+                made = evaluate(
+                    archive.registers(), parts_in(archive, window), self._house.claims, self._house.packs, window, indicators=self._indicators,
+                    as_of=as_of,
+                ).verdicts
             return msgspec.json.encode(made)
 
         return self._verdicts.get((archive.data_size, archive.control_size, window, as_of), compute)

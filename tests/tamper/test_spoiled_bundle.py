@@ -89,7 +89,7 @@ def leaves_of(data: bytes, first: int, folder: Path) -> list[tuple[bytes, list[b
     path = folder / "leaves"
     path.write_bytes(data)
     with path.open("rb") as file:
-        return list(read_segment(file, first))
+        return [(leaf, parts) for leaf, parts, _ in read_segment(file, first)]
 
 
 def segment_of(first: int, leaves: list[tuple[bytes, list[bytes | None]]], folder: Path) -> bytes:
