@@ -61,17 +61,19 @@ def layouts(block: Block) -> dict[str, int]:
         columns += len(frame(rest[offset : offset + size]))
         offset += size
     return {
-        "body": len(part), "named": 8 + len(frame(struct.pack("<I", len(named)) + named + rest)), "columns": 8 + len(named) + columns,
-        "described": 8 + len(frame(named)) + columns,
+        "body": len(part), "named": 8 + len(frame(struct.pack("<I", len(named)) + named + rest)),
+        "columns": 8 + len(named) + columns, "described": 8 + len(frame(named)) + columns,
     }
 
 
 def main() -> None:
     """Prints the table."""
-    print(f"{'readings':>9}  {'body':>7}  {'named':>7}  {'columns':>7}  {'described':>9}    bytes a reading (zstd level 3)")
+    print("bytes a reading (zstd level 3)")
+    print(f"{'readings':>9}  {'body':>7}  {'named':>7}  {'columns':>7}  {'described':>9}")
     for size in SIZES:
         found = layouts(machine_block(size))
-        print(f"{size:>9}  " + "  ".join(f"{found[name] / size:>{width}.2f}" for name, width in (("body", 7), ("named", 7), ("columns", 7), ("described", 9))))
+        widths = (("body", 7), ("named", 7), ("columns", 7), ("described", 9))
+        print(f"{size:>9}  " + "  ".join(f"{found[name] / size:>{width}.2f}" for name, width in widths))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m benchmarks.verify --readings 10000000 --rows 150 --rows 2000 --processes 2
 
-A synthetic archive of the demo's register (13 machines that are connected, one that is not): every signal once a second, sealed by one edge into batches
-of one part a machine with so many rows. Every indicator is recomputed. Memory is that of the verifying process, its children included, at its peak.
+A synthetic archive of the demo's register: every signal of every machine once a second, sealed by one edge into batches of one part a machine with so
+many rows. Every indicator is recomputed. Memory is that of the verifying process, its children included, at its peak.
 """
 
 import argparse
@@ -141,7 +141,8 @@ def main() -> None:
     asked = parser.parse_args()
     register = parse_register((REPOSITORY / "config/demo/workshop.toml").read_text(encoding="utf-8"), "workshop.toml")
     claims = parse_claims((REPOSITORY / "config/demo/claims.toml").read_bytes(), "claims.toml")
-    print(f"{'rows/part':>9} {'readings':>10} {'parts':>7} {'MB':>6} {'export s':>9} {'verify s':>9} {'readings/s':>11} {'MB peak':>8} {'1 process s':>12}")
+    heads = (("rows/part", 9), ("readings", 10), ("parts", 7), ("MB", 6), ("export s", 9), ("verify s", 9), ("readings/s", 11), ("MB peak", 8))
+    print(" ".join(f"{head:>{width}}" for head, width in (*heads, ("1 process s", 12))))
     for rows in asked.rows or [150, 2_000]:
         with tempfile.TemporaryDirectory() as name:
             folder, now = Path(name), Now()

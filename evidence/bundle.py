@@ -10,7 +10,7 @@ from analytics.indicator import Indicator, load_indicators
 from evidence.bag import CHECKPOINTS, CLAIMS, CONTROL_LOG, PROOFS, REGISTER, STATEMENT, BagWriter
 from evidence.claim import Claim, check_references, encode_claims
 from evidence.control import Control, control_of
-from evidence.evaluate import Evaluation, evaluate, revisions_in_force
+from evidence.evaluate import evaluate, revisions_in_force
 from evidence.parts import Files, Place, meets
 from evidence.policy import Pack
 from evidence.proofs import Consistency, Proofs, encode_proofs
@@ -18,7 +18,15 @@ from evidence.ranges import hole_hashes
 from evidence.remarks import Remark, of_commitments, of_data, of_losses
 from evidence.segment import write_head, write_leaf
 from evidence.statement import (
-    IndicatorState, LogState, PackState, Predicate, RegisterState, Span, WindowState, make_statement, seal_statement,
+    IndicatorState,
+    LogState,
+    PackState,
+    Predicate,
+    RegisterState,
+    Span,
+    WindowState,
+    make_statement,
+    seal_statement,
 )
 from evidence.stretches import ranges_for
 from evidence.survey import Survey
@@ -89,7 +97,8 @@ def export(
     registers = archive.registers()
     in_force = [revisions_in_force(registers, item) for item in windows]
     if strangers := sorted(set(withhold) - {item.id for _, register in registers for item in register.equipment}):
-        raise ConfigError(f"bundle: no equipment '{strangers[0]}' to withhold; the register has {', '.join(e.id for e in registers[-1][1].equipment)}")
+        known = ", ".join(item.id for item in registers[-1][1].equipment)
+        raise ConfigError(f"bundle: no equipment '{strangers[0]}' to withhold; the register has {known}")
     _seal(archive)
     # The control log first: no checkpoint in it can then know of a longer data log than the bundle's.
     notes = {"control": archive.checkpoint("control"), "data": archive.checkpoint("data")}
@@ -121,8 +130,8 @@ def export(
             remarks=remarks_on(claims, control, survey, window, [item for _, item in in_force[0]]), processes=processes,
         )
         predicate = Predicate(
-            1, archive.origin, archive.key.public, data.generation, _state(window), None if baseline is None else _state(baseline), LOOKBACK_US, as_of,
-            LogState(data.size, data.root.hex()), LogState(logged.size, logged.root.hex()), tuple(Span(*item) for item in ranges),
+            1, archive.origin, archive.key.public, data.generation, _state(window), None if baseline is None else _state(baseline), LOOKBACK_US,
+            as_of, LogState(data.size, data.root.hex()), LogState(logged.size, logged.root.hex()), tuple(Span(*item) for item in ranges),
             states_of(in_force[0]), states_of(in_force[1]) if baseline is not None else (),
             tuple(PackState(name, packs[name].digest) for name in sorted(packs)),
             tuple(IndicatorState(item.id, item.version) for item in chosen.values()),
@@ -226,6 +235,3 @@ def _cuts(archive: Archive, first: int, end: int) -> list[tuple[int, int]]:
             cuts.append((start, item.index + 1))
             start, size = item.index + 1, 0
     return [*cuts, (start, end)] if start < end else cuts
-
-
-__all__ = ["BundleInfo", "Evaluation", "export", "remarks_on", "states_of"]

@@ -7,8 +7,24 @@ import msgspec
 
 from store.archive_records import ControlEntry
 from store.control_kinds import (
-    KINDS, Announcement, Answer, Body, Challenge, Commitment, Enrolment, EpochStart, KeyRevocation, LostBatches, Origin, Prune, RegisterRevision,
-    Restore, Revocation, Rotation, Sealed, Witness,
+    KINDS,
+    Announcement,
+    Answer,
+    Body,
+    Challenge,
+    Commitment,
+    Enrolment,
+    EpochStart,
+    KeyRevocation,
+    LostBatches,
+    Origin,
+    Prune,
+    RegisterRevision,
+    Restore,
+    Revocation,
+    Rotation,
+    Sealed,
+    Witness,
 )
 from store.signing import decode_key, decode_signature, verify
 from workshop.batch import Header
@@ -153,7 +169,8 @@ class Control(msgspec.Struct):
                 self._seal(body.size, body.root)
             case Restore():
                 if body.control_size != index or body.generation != self.generation + 1:
-                    raise Rejected(f"generation {body.generation} from {body.control_size} entries; this is entry {index} of generation {self.generation}")
+                    said = f"generation {body.generation} from {body.control_size} entries"
+                    raise Rejected(f"{said}; this is entry {index} of generation {self.generation}")
                 self._seal(body.data_size, body.data_root)
                 self.restores.append(body)
             case Commitment():

@@ -72,24 +72,25 @@ def measure(table: PartTable, reader: Reader, task: Task) -> Measured:
     signals = task.signals
     gather = _Gather(table, reader, signals, Window(task.slabs[0].start_us - LOOKBACK_US, task.slabs[-1].end_us))
     components: list[list[Components]] = [[] for _ in task.revisions]
-    kept = _block(signals, *([np.zeros(0, np.int64)] * 7))
+    none, few = np.zeros(0, np.int64), np.zeros(0, np.uint8)
+    kept = _block(signals, none, none, none, few, np.zeros(0, np.float64), none, few)
     for slab in task.slabs:
         kept = _sorted(concat([kept, *gather.until(slab.end_us)]))
         late = kept.source_time_us >= slab.end_us
         block = kept.take(~late) if bool(late.any()) else kept
         for found, register in zip(components, task.revisions, strict=True):
-            found += measure_all(task.indicators, register, block, slab)
+            found.extend(measure_all(task.indicators, register, block, slab))
         kept = kept.take(kept.source_time_us >= slab.end_us - LOOKBACK_US)
     return Measured(tuple(tuple(found) for found in components), gather.sources, tuple(sorted(gather.malformed)))
 
 
 def _block(
-    signals: list[str], signal: NDArray[np.int64], source: NDArray[np.int64], received: NDArray[np.int64], kind: NDArray[np.int64],
-    f64: NDArray[np.int64], i64: NDArray[np.int64], quality: NDArray[np.int64],
+    signals: list[str], signal: NDArray[np.int64], source: NDArray[np.int64], received: NDArray[np.int64], kind: NDArray[np.uint8],
+    f64: NDArray[np.float64], i64: NDArray[np.int64], quality: NDArray[np.uint8],
 ) -> Block:
     """Rows without statuses and texts: no indicator reads them."""
     return Block(
-        signals, [""], signal.astype(np.int32), source, received, kind.astype(np.uint8), f64.astype(np.float64), i64, [], quality.astype(np.uint8),
+        signals, [""], signal.astype(np.int32), source, received, kind, f64, i64, [], quality,
         np.broadcast_to(_NO_STATUS, len(signal)),
     )
 
@@ -149,7 +150,8 @@ class _Gather:
             | (np.maximum.reduceat(time, starts) != table.to_us[chosen])
         )
         self.malformed.update(chosen[wrong].tolist())
-        maps = [self._map(equipment, description) for equipment, description in zip(table.equipment[chosen].tolist(), columns.descriptions, strict=True)]
+        equipment = table.equipment[chosen].tolist()
+        maps = [self._map(number, description) for number, description in zip(equipment, columns.descriptions, strict=True)]
         signal = np.repeat(np.concatenate(maps), columns.counts)
         wanted = (signal >= 0) & (time >= self._stretch.start_us) & (time < self._stretch.end_us)
         if bool(wrong.any()):

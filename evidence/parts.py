@@ -5,6 +5,7 @@ The index holds about eighty bytes a part; the parts themselves stay where they 
 
 from array import array
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -40,20 +41,17 @@ class Files(NamedTuple):
         Raises:
             Rejected: a file is shorter than it was.
         """
-        opened: dict[int, BinaryIO] = {}
         found: list[bytes] = []
-        try:
+        with ExitStack() as stack:
+            opened: dict[int, BinaryIO] = {}
             for number, offset, length in places:
                 file = opened.get(number)
                 if file is None:
-                    file = opened[number] = Path(self.paths[number]).open("rb")
+                    file = opened[number] = stack.enter_context(Path(self.paths[number]).open("rb"))
                 file.seek(offset)
                 found.append(file.read(length))
                 if len(found[-1]) != length:
                     raise Rejected(f"{self.paths[number]}: changed while it was read")
-        finally:
-            for file in opened.values():
-                file.close()
         return found
 
 
@@ -115,8 +113,9 @@ class PartIndex:
     def table(self) -> PartTable:
         """What was added."""
         rows = np.frombuffer(self._columns, np.int64).reshape(-1, 9) if self._columns else np.zeros((0, 9), np.int64)
-        columns = [np.ascontiguousarray(column) for column in rows.T[:6]]
-        return PartTable(tuple(self._equipment), tuple(self._batches), *columns, np.ascontiguousarray(rows[:, 6:]))
+        from_us, to_us, number, equipment, provenance, batch = (np.ascontiguousarray(column) for column in rows.T[:6])
+        place = np.ascontiguousarray(rows[:, 6:])
+        return PartTable(tuple(self._equipment), tuple(self._batches), from_us, to_us, number, equipment, provenance, batch, place)
 
 
 class Parts(NamedTuple):
@@ -128,7 +127,8 @@ class Parts(NamedTuple):
 
 def parts_of(batches: Iterable[SealedBatch], window: Window) -> Parts:
     """The parts of batches that are at hand, in order."""
-    index, kept = PartIndex(window), []
+    index = PartIndex(window)
+    kept: list[bytes] = []
     for batch in batches:
         header = decode_header(batch.header)
         places: list[Place | None] = []

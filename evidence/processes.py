@@ -12,7 +12,7 @@ import numpy as np
 
 from analytics.indicator import Indicator, load_indicators
 from evidence.measure import Measured, Task, measure, slabs_of
-from evidence.parts import Files, Parts
+from evidence.parts import Files, Parts, PartTable
 from workshop.register import Workshop
 from workshop.window import Window
 
@@ -31,7 +31,8 @@ def measure_window(
     if not isinstance(parts.reader, Files) or not ours or rows < LEAST_ROWS:
         processes = 1
     tasks = [Task(indicators, revisions, window, stretch) for stretch in _stretches(slabs, max(1, min(processes, rows // LEAST_ROWS)))]
-    found = _together(parts, tasks) if len(tasks) > 1 else [measure(*parts, tasks[0])]
+    several = len(tasks) > 1 and isinstance(parts.reader, Files)
+    found = _together(parts, parts.reader.paths, tasks) if several else [measure(*parts, tasks[0])]  # type: ignore[attr-defined]
     return Measured(
         tuple(tuple(item for piece in found for item in piece.components[number]) for number in range(len(revisions))),
         np.logical_or.reduce([piece.sources for piece in found]),
@@ -50,13 +51,12 @@ def _stretches(slabs: list[tuple[Window, int]], number: int) -> list[tuple[Windo
     return [tuple(stretch) for stretch in stretches if stretch]
 
 
-def _together(parts: Parts, tasks: list[Task]) -> list[Measured]:
+def _together(parts: Parts, paths: tuple[str, ...], tasks: list[Task]) -> list[Measured]:
     """The first task here, the others in processes of their own; all of them here where no process can be started."""
-    assert isinstance(parts.reader, Files)
     first: Measured | None = None
     try:
         with ProcessPoolExecutor(len(tasks) - 1, get_context("spawn")) as pool:
-            others = [pool.submit(_measure_there, parts.table._asdict(), parts.reader.paths, _packed(task)) for task in tasks[1:]]
+            others = [pool.submit(_measure_there, parts.table._asdict(), paths, _packed(task)) for task in tasks[1:]]
             first = measure(*parts, tasks[0])
             return [first, *(other.result() for other in others)]
     except (OSError, ImportError, NotImplementedError, BrokenProcessPool):
@@ -68,8 +68,6 @@ def _packed(task: Task) -> tuple[Any, ...]:
 
 
 def _measure_there(table: dict[str, Any], paths: tuple[str, ...], packed: tuple[Any, ...]) -> Measured:
-    from evidence.parts import PartTable
-
     names, revisions, window, slabs = packed
     known = load_indicators()
     return measure(PartTable(**table), Files(paths), Task(tuple(known[name] for name in names), revisions, window, slabs))

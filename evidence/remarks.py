@@ -103,7 +103,8 @@ def of_commitments(claims: Iterable[Claim], control: Control, window: Window, re
             words = Words("no commitment to this claim for this window is in the control log", "控制日志中没有对该声明和该窗口的事先承诺")
             if other:
                 words = Words(
-                    f"{words.en} (entry {other[0]} commits to it with another window or wording)", f"{words.zh}(第 {other[0]} 条承诺的窗口或内容不同)",
+                    f"{words.en} (entry {other[0]} commits to it with another window or wording)",
+                    f"{words.zh}(第 {other[0]} 条承诺的窗口或内容不同)",
                 )
             found.append(Remark(words, False, None, only))
             continue

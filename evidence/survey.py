@@ -1,4 +1,4 @@
-"""What the batches of a bundle say about its windows: gaps declared in them, parts that are not there and why, and how far each edge's chain reaches."""
+"""What the batches of a bundle say about its windows: declared gaps, parts that are not there and why, how far each edge's chain reaches."""
 
 from array import array
 from collections.abc import Collection, Sequence

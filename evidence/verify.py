@@ -85,29 +85,7 @@ def verify(
     known = dict(load_indicators() if indicators is None else indicators)
     shipped = dict(load_packs() if packs is None else packs)
     steps = Steps(report)
-    with steps.run(1) as said:
-        bag = BagReader(path)
-        digests = bag.check()
-        said.append(f"{len(digests)} files, {sum(bag.sizes.values())} bytes, every digest as listed")
-    with steps.run(2) as said:
-        predicate, keys = check_statement(bag, digests, trust)
-        said.append(f"signed by gateway key {predicate.gateway_key} of '{predicate.origin}'")
-    with steps.run(3) as said:
-        pinned = pinned_checkpoints(trust)
-        checkpoints = check_checkpoints(bag, predicate)
-        said.append(f"data log {checkpoints['data'].size} batches, control log {checkpoints['control'].size} entries")
-    with steps.run(4) as said:
-        control, roots = check_control(bag, predicate, checkpoints["control"], keys, pinned["control"])
-        said.append(f"{control.size} entries from the first, all signed, root as signed; {len(pinned['control'])} pinned checkpoints extended")
-        said.extend(_restores(control))
-        said.extend(f"{count} entries '{kind}' not known to this program" for kind, count in sorted(control.unknown.items()))
-    with steps.run(5) as said:
-        covered, _ = check_range(bag, predicate, checkpoints["data"], control, pinned["data"], set())
-        spans = ", ".join(f"[{item.first}, {item.end})" for item in predicate.ranges)
-        said.append(f"batches {spans} of {checkpoints['data'].size} give the signed root")
-        said.append(f"{len(pinned['data'])} pinned checkpoints extended")
-        said.extend([f"{covered.lost} batches that a pinned checkpoint has seen were lost in a restore"] if covered.lost else [])
-        said.append(f"{covered.checked} checkpoints of the control log agree, {covered.unproven} lie outside the ranges without a proof")
+    bag, predicate, control, roots = _check_logs(path, trust, steps)
     with steps.run(6) as said:
         windows = windows_of(predicate)
         survey = Survey(windows, control, predicate.withheld)
@@ -137,9 +115,37 @@ def verify(
     return Verification(trust is not None, tuple(steps.done), verdicts, found.results, predicate)
 
 
+def _check_logs(path: Path, trust: TrustFile | None, steps: Steps) -> tuple[BagReader, Predicate, Control, dict[int, bytes]]:
+    """(1) to (5)."""
+    with steps.run(1) as said:
+        bag = BagReader(path)
+        digests = bag.check()
+        said.append(f"{len(digests)} files, {sum(bag.sizes.values())} bytes, every digest as listed")
+    with steps.run(2) as said:
+        predicate, keys = check_statement(bag, digests, trust)
+        said.append(f"signed by gateway key {predicate.gateway_key} of '{predicate.origin}'")
+    with steps.run(3) as said:
+        pinned = pinned_checkpoints(trust)
+        checkpoints = check_checkpoints(bag, predicate)
+        said.append(f"data log {checkpoints['data'].size} batches, control log {checkpoints['control'].size} entries")
+    with steps.run(4) as said:
+        control, roots = check_control(bag, predicate, checkpoints["control"], keys, pinned["control"])
+        said.append(f"{control.size} entries from the first, all signed, root as signed; {len(pinned['control'])} pinned checkpoints extended")
+        said.extend(_restores(control))
+        said.extend(f"{count} entries '{kind}' not known to this program" for kind, count in sorted(control.unknown.items()))
+    with steps.run(5) as said:
+        covered = check_range(bag, predicate, checkpoints["data"], control, pinned["data"])
+        spans = ", ".join(f"[{item.first}, {item.end})" for item in predicate.ranges)
+        said.append(f"batches {spans} of {checkpoints['data'].size} give the signed root; {len(pinned['data'])} pinned checkpoints extended")
+        said.extend([f"{covered.lost} batches that a pinned checkpoint has seen were lost in a restore"] if covered.lost else [])
+        said.append(f"{covered.checked} checkpoints of the control log agree, {covered.unproven} lie outside the ranges without a proof")
+    return bag, predicate, control, roots
+
+
 def _restores(control: Control) -> list[str]:
     return [
-        f"generation {item.generation}: restored from a backup at {item.data_size} batches and {item.control_size} entries" for item in control.restores
+        f"generation {item.generation}: restored from a backup at {item.data_size} batches and {item.control_size} entries"
+        for item in control.restores
     ]
 
 

@@ -73,7 +73,7 @@ def check_control(
                 raise Rejected(f"control entry {index}: its time {entry.time_us} is before that of the entry before, {last_us}")
             last_us = entry.time_us
             if entry.kind == "restore" and entry.body.get("control_root") != tree.root().hex():
-                raise Rejected(f"control entry {index}: restored at root {entry.body.get('control_root')}, what stands before it gives {tree.root().hex()}")
+                raise Rejected(f"control entry {index}: restored at root {entry.body.get('control_root')}, the log before it has {tree.root().hex()}")
             control.take(entry.kind, entry.time_us, entry.body)
             tree.append(leaf_hash(leaf))
     roots[tree.size] = tree.root()
@@ -83,7 +83,8 @@ def check_control(
             "entries were changed, removed or added"
         )
     if (control.origin, control.gateway_keys[-1][0], control.generation) != (predicate.origin, predicate.gateway_key, predicate.generation):
-        raise Rejected(f"control log of '{control.origin}', generation {control.generation}, gateway key {control.gateway_keys[-1][0]}; signed was another")
+        found = f"control log of '{control.origin}', generation {control.generation}, gateway key {control.gateway_keys[-1][0]}"
+        raise Rejected(f"{found}; the statement says '{predicate.origin}', {predicate.generation}, {predicate.gateway_key}")
     for item in pinned:
         check_pin(item, "control", control, tree.size)
         if item.size in roots and item.size <= here(item, "control", control, tree.size) and roots[item.size] != item.root:

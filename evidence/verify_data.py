@@ -1,6 +1,7 @@
 """Steps 5 and 6 of verification: the ranges of the data log against its root, and every batch in them against its edge. Streams."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -49,7 +50,7 @@ def leaves(bag: BagReader, predicate: Predicate, *, parts: bool) -> Iterator[Lea
     """
     segments = bag.segments
     spans = [(item.first, item.end) for item in predicate.ranges]
-    if any(first >= end for first, end in spans) or any(before[1] >= after[0] for before, after in zip(spans, spans[1:], strict=False)):
+    if any(first >= end for first, end in spans) or any(before[1] >= after[0] for before, after in pairwise(spans)):
         raise Rejected(f"ranges {spans} are empty, not in order, or join")
     for span_first, span_end in spans:
         index = span_first
@@ -74,20 +75,16 @@ def leaves(bag: BagReader, predicate: Predicate, *, parts: bool) -> Iterator[Lea
 
 
 def check_range(
-    bag: BagReader, predicate: Predicate, checkpoint: Checkpoint, control: Control, pinned: Sequence[Checkpoint], wanted: set[int]
-) -> tuple[Range, dict[int, bytes]]:
-    """(5) The leaves of the ranges, with the hashes beside them, give the checkpoint's root; earlier checkpoints lie on the same history.
-
-    Returns:
-        Also the log's root at every size within the ranges that is wanted or was sealed.
-    """
+    bag: BagReader, predicate: Predicate, checkpoint: Checkpoint, control: Control, pinned: Sequence[Checkpoint]
+) -> Range:
+    """(5) The leaves of the ranges, with the hashes beside them, give the checkpoint's root; earlier checkpoints lie on the same history."""
     proofs = decode_proofs(bag.read(PROOFS))
     if proofs.size != checkpoint.size or len(proofs.holes) != len(predicate.ranges) + 1:
         raise Rejected(f"proofs for a log of {proofs.size} with {len(proofs.holes)} holes, the checkpoint says {checkpoint.size}")
     lost = max([check_pin(item, "data", control, checkpoint.size) for item in pinned], default=0)
     if cut := [size for size in control.sealed if size > checkpoint.size]:
         raise Rejected(f"the log has {checkpoint.size} batches, an earlier checkpoint {max(cut)}: it was cut at its end")
-    wanted = {*wanted, *control.sealed, *(item.size for item in pinned)}
+    wanted = {*control.sealed, *(item.size for item in pinned)}
     roots, last_us, tree = {0: EMPTY_ROOT}, -1, Frontier()
     starts = {item.first: raw(hole) for item, hole in zip(predicate.ranges, proofs.holes, strict=False)}
     for item in leaves(bag, predicate, parts=False):
@@ -103,12 +100,11 @@ def check_range(
             roots[tree.size] = tree.root()
     tree.skip(proofs.size, raw(proofs.holes[-1]))
     if tree.root() != checkpoint.root:
-        raise Rejected(
-            f"the batches give the root {tree.root().hex()}, the signed checkpoint says {checkpoint.root.hex()}: batches were changed, removed or added"
-        )
+        said = f"the batches give the root {tree.root().hex()}, the signed checkpoint says {checkpoint.root.hex()}"
+        raise Rejected(f"{said}: batches were changed, removed or added")
     roots[proofs.size] = checkpoint.root
     checked, unproven = _check_history(proofs, checkpoint, control, pinned, roots)
-    return Range(checked, unproven, lost), roots
+    return Range(checked, unproven, lost)
 
 
 def _check_history(

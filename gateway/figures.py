@@ -11,8 +11,8 @@ import msgspec
 
 from analytics.compute import LOOKBACK_US, components_of, needed_signals
 from analytics.indicator import Components, Indicator, Result
-from evidence.bundle import export
 from evidence.archived import parts_in
+from evidence.bundle import export
 from evidence.evaluate import evaluate
 from evidence.verdict import Verdict
 from gateway.house import House

@@ -27,7 +27,7 @@ def _is_simple(value: Any) -> bool:
     if kind is str or kind is bool or value is None:
         return True
     if kind is int:
-        return -LARGEST_INTEGER <= value <= LARGEST_INTEGER
+        return bool(-LARGEST_INTEGER <= value <= LARGEST_INTEGER)
     if kind is dict:
         return all(type(key) is str and key.isascii() and _is_simple(item) for key, item in value.items())
     return kind in (list, tuple) and all(_is_simple(item) for item in value)

@@ -5,6 +5,7 @@ Every check of docs/evidence-format.md is made for every part; one part that fai
 
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -146,7 +147,7 @@ def read_description(data: bytes) -> Description:
     if canonical != data:
         raise Rejected("part: its description is not in canonical form")
     for dictionary in (found.signals, found.statuses, found.texts):
-        if any(left >= right for left, right in zip(dictionary, dictionary[1:], strict=False)):
+        if any(left >= right for left, right in pairwise(dictionary)):
             raise Rejected("part: a dictionary is not sorted, or repeats itself")
     if not found.signals or not found.statuses:
         raise Rejected("part: no signals or no statuses")
