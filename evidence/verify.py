@@ -137,7 +137,7 @@ def _check_logs(path: Path, trust: TrustFile | None, steps: Steps) -> tuple[BagR
         covered = check_range(bag, predicate, checkpoints["data"], control, pinned["data"])
         spans = ", ".join(f"[{item.first}, {item.end})" for item in predicate.ranges)
         said.append(f"batches {spans} of {checkpoints['data'].size} give the signed root; {len(pinned['data'])} pinned checkpoints extended")
-        said.extend([f"{covered.lost} batches that a pinned checkpoint has seen were lost in a restore"] if covered.lost else [])
+        said.extend([f"{covered.lost} batches that a pinned checkpoint has seen lay beyond a restore"] if covered.lost else [])
         said.append(f"{covered.checked} checkpoints of the control log agree, {covered.unproven} lie outside the ranges without a proof")
     return bag, predicate, control, roots
 
