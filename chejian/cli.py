@@ -44,9 +44,23 @@ def root(
 
 
 def _register() -> None:
-    from chejian.commands import analytics, demo, edge, evidence, gateway, indicators, policy, register, simulate
+    from chejian.commands import (
+        analytics,
+        demo,
+        edge,
+        edge_keeping,
+        evidence,
+        evidence_witness,
+        gateway,
+        gateway_keeping,
+        indicators,
+        policy,
+        register,
+        simulate,
+    )
 
-    for module in (demo, simulate, edge, gateway, register, analytics, indicators, policy, evidence):
+    groups = (demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, policy, evidence, evidence_witness)
+    for module in groups:
         module.add_to(app)
 
 

@@ -12,7 +12,7 @@ from workshop.wire import EnrolAnswer
 if TYPE_CHECKING:
     from store.signing import SigningKey
 
-KEY, ANSWER = "key.pem", "enrolment.json"
+KEY, ANSWER, ROTATION = "key.pem", "enrolment.json", "rotation.json"
 
 
 def enrol_folder(url: str, token: str, edge: str, folder: Path) -> EnrolAnswer:
@@ -57,6 +57,8 @@ def load_enrolment(folder: Path, edge: str) -> tuple[EnrolAnswer, "SigningKey"]:
         raise ConfigError(f"{folder}: edge '{edge}' is not enrolled; get a one-time token and run: chejian edge enrol") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{folder / ANSWER}: {error}; move it away and enrol again") from error
+    if (folder / ROTATION).exists():
+        raise ConfigError(f"{folder}: a rotation of the edge's key is not finished; run: chejian edge rotate")
     if answer.edge != edge:
         raise ConfigError(f"{folder}: belongs to edge '{answer.edge}', not '{edge}'; name another data folder")
     return answer, SigningKey.load(folder / KEY)

@@ -27,6 +27,7 @@ from workshop.window import Clock
 
 if TYPE_CHECKING:
     from edge.live import Live
+    from edge.requests import Requests
     from edge.uplink import Uplink
 
 _log = logging.getLogger(__name__)
@@ -41,29 +42,29 @@ async def run(
     """Runs the edge until `stop` is set, and then ends in order: last readings, gaps of what is not heard, seal, deliver, close.
 
     Args:
-        key: the key that signs the journal's batches; the journal has it, too.
+        key: the key that signs the journal's batches and the answers to challenges; the journal has it, too.
         token: bearer token of this edge at the gateway.
         status: where to write status.json; its folder is also where sources keep their small files.
         file: name of the settings' file, for messages.
     Raises:
         ConfigError: settings and register do not fit together, or the journal is damaged.
     """
-    del key  # the journal signs; the parameter is part of the agreed signature
-    agent = _Agent(settings, register, clock, journal, token, status, file, clock_state)
+    agent = _Agent(settings, register, clock, key, journal, token, status, file, clock_state)
     await agent.run(stop)
 
 
 class _Agent:
     def __init__(
-        self, settings: EdgeSettings, register: Workshop, clock: Clock, journal: EdgeJournal, token: str, status: Path | None, file: str,
-        clock_state: Callable[[], ClockState],
+        self, settings: EdgeSettings, register: Workshop, clock: Clock, key: SigningKey, journal: EdgeJournal, token: str, status: Path | None,
+        file: str, clock_state: Callable[[], ClockState],
     ) -> None:
         self._settings, self._clock, self._journal, self._token, self._status = settings, clock, journal, token, status
-        self._clock_state = clock_state
+        self._clock_state, self._key = clock_state, key
         self._worker = Worker()
         self._machine_signals = {name: item.id for name, item, signal in register.signals() if signal.origin is Origin.MACHINE}
         self._uplink: Uplink | None = None
         self._live: Live | None = None
+        self._requests: Requests | None = None
         resume = Resume(journal.positions(), self._machine_signals)
         self._recorder = Recorder(journal, self._worker, resume, settings.commit, self._stored)
         equipment = [item.id for block in settings.source for item in block.equipment]
@@ -117,6 +118,8 @@ class _Agent:
         await self._close_sources()
         if self._live is not None:
             await self._live.close()
+        if self._requests is not None:
+            await self._requests.close()
         if self._uplink is not None:
             await self._uplink.close()
 
@@ -136,24 +139,29 @@ class _Agent:
         except TimeoutError:
             pass
         uplink = await self._open_uplink()
-        live = self._live
-        assert live is not None  # noqa: S101 – made together with the uplink
-        posting = asyncio.create_task(live.run())
+        live, requests = self._live, self._requests
+        assert live is not None and requests is not None  # noqa: S101 – made together with the uplink
+        beside = [asyncio.create_task(live.run()), asyncio.create_task(requests.run())]
         try:
             await uplink.run(stop)
         finally:
-            posting.cancel()
-            await asyncio.gather(posting, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _open_uplink(self) -> "Uplink":
         uplinks = await asyncio.to_thread(import_module, "edge.uplink")
         lives = await asyncio.to_thread(import_module, "edge.live")
+        requests = await asyncio.to_thread(import_module, "edge.requests")
         gateway = self._settings.gateway
         uplink: Uplink = uplinks.Uplink(
             gateway.url, self._token, self._journal, worker=self._worker, seal=self._settings.seal, timeout_s=gateway.timeout_s,
             max_retry_s=gateway.max_retry_s, clock_state=self._clock_state,
         )
         self._live = lives.Live(gateway.url, self._token, self._settings.edge, every_ms=self._settings.live.every_ms)
+        self._requests = requests.Requests(
+            gateway.url, self._token, self._settings.edge, epoch=self._journal.epoch, key=self._key, clock=self._clock, look_back=uplink.look_back,
+        )
         self._uplink = uplink
         return uplink
 
@@ -167,6 +175,8 @@ class _Agent:
     def _stored(self, block: Block) -> None:
         if self._live is not None:
             self._live.note(block)
+        if self._requests is not None:
+            self._requests.note(block)
 
     async def _tell(self) -> None:
         while True:

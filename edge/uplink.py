@@ -1,7 +1,7 @@
 """The way out: seals what is on disk into signed batches and delivers them, at least once and in order.
 
     2xx with watermark          may forget up to it
-    409 sequence-gap            send from its watermark on
+    409 sequence-gap            send from its watermark on; after a restore, what is no longer kept is declared lost
     409 conflict, other 4xx     stop, say why; the journal keeps filling
     429, 5xx, no answer         the same again, after a back-off drawn at random, or as long as Retry-After says
 """
@@ -19,9 +19,10 @@ from edge.config import SealBlock
 from edge.status import UplinkState
 from edge.worker import Worker
 from store.journal import EdgeJournal
+from store.signing import encode_signature
 from workshop.batch import ClockState, SealedBatch, frame
 from workshop.errors import ConfigError, NotConnected
-from workshop.wire import BATCH_CONTENT_TYPE, Acknowledgement, Problem
+from workshop.wire import BATCH_CONTENT_TYPE, Acknowledgement, Problem, RequestsAnswer, ResumePost
 
 _log = logging.getLogger(__name__)
 _MAX_BODY = 4 * 2**20
@@ -126,11 +127,13 @@ class Uplink:
         try:
             pending = await self._worker.call(self._journal.pending if self._next is None else self._from_next)
             if not pending:
+                if self._next is not None and self._next <= self._journal.watermark:
+                    return await self._resume(self._next - 1)
                 self._next = None
                 self._become("idle")
                 return None
             if self._next is not None and pending[0][0] != self._next:
-                return self._stop(f"the gateway asks for batch {self._next}, and this edge keeps only from {pending[0][0]} on")
+                return await self._resume(self._next - 1)
             chosen = _chosen(pending)
             self._become("sending" if self.state.state == "idle" else self.state.state)
             return await self._post(chosen)
@@ -158,11 +161,54 @@ class Uplink:
             _log.warning("%s; sending from batch %d", said, problem.watermark + 1)
             self._next = problem.watermark + 1
             if not await self._worker.call(self._from_next):
-                return self._stop(f"{said}; this journal has no batch {self._next}: it is an old copy")
+                return await self._resume(problem.watermark)
             return 0.0
         if answer.status_code in _AGAIN or answer.status_code >= 500:
             return self._later(said, _retry_after_s(answer))
         return self._stop(said)
+
+    async def look_back(self, epoch: int | None, watermark: int) -> None:
+        """Takes note of the watermark that the gateway tells: a lower one than it has acknowledged means that it was restored; send from there."""
+        mine = epoch == self._journal.epoch or (epoch or 0) < self._journal.epoch
+        told = watermark if epoch == self._journal.epoch else 0
+        if mine and told < self._journal.watermark and self._next is None and not self.is_stopped:
+            _log.warning("%s: stands at batch %d, %d were acknowledged: it was restored; sending again", self._url, told, self._journal.watermark)
+            self._next = told + 1
+            self._sealed.set()
+
+    async def _resume(self, watermark: int) -> float:
+        """States what this edge still keeps, so that the gateway can declare the rest lost. Only a gateway that declares its restore takes that."""
+        await self._worker.call(self._journal.check_watermark, watermark)
+        try:
+            asked = await self._client.get(f"/v1/edges/{self._journal.edge}/requests")
+            requests = msgspec.json.decode(asked.content, type=RequestsAnswer) if asked.is_success else None
+        except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            return self._later(f"{self._url}: {str(error) or type(error).__name__}")
+        if requests is None:
+            return self._later(f"{self._url}: {asked.status_code} {_problem(asked).detail}")
+        signed = await self._worker.call(self._journal.resume_statement, requests.origin, requests.generation, watermark)
+        if signed is None:
+            return 0.0
+        statement, signature = signed
+        post = ResumePost(statement, encode_signature(signature))
+        try:
+            answer = await self._client.post(
+                f"/v1/edges/{self._journal.edge}/resume", content=msgspec.json.encode(post), headers={"Content-Type": "application/json"})
+        except httpx.HTTPError as error:
+            return self._later(f"{self._url}: {str(error) or type(error).__name__}")
+        if answer.is_success:
+            _log.error(
+                "%s: batches %d to %d are lost: the gateway was restored from a backup, and this edge no longer keeps them", self._url,
+                watermark + 1, statement.first_seq - 1)
+            self._next = statement.first_seq
+            self._tries = 0
+            return 0.0
+        problem = _problem(answer)
+        said = f"the gateway asks for batch {watermark + 1}, this edge keeps only from {statement.first_seq} on: {problem.detail or problem.title}"
+        if problem.type == "sequence-gap" and problem.watermark is not None and problem.watermark != watermark:
+            self._next = problem.watermark + 1
+            return 0.0
+        return self._later(said) if answer.status_code in _AGAIN or answer.status_code >= 500 else self._stop(said)
 
     async def _acknowledged(self, answer: httpx.Response, chosen: list[tuple[int, bytes]]) -> float:
         try:

@@ -124,9 +124,13 @@ def trust_of(archive: "Archive", packs: Iterable[str] = ()) -> TrustFile:
     for entry in archive.control_entries(kind="enrolment"):
         edge, key = entry.body["edge"], entry.body["key"]
         edges[edge] = tuple(dict.fromkeys((*edges.get(edge, ()), key)))
+    for entry in archive.control_entries(kind="rotation"):
+        edge, key = entry.body["statement"]["subject"], entry.body["statement"]["new"]
+        if edge in edges:
+            edges[edge] = tuple(dict.fromkeys((*edges[edge], key)))
     return TrustFile(
         origin=archive.origin,
-        gateway=(GatewayKey(archive.key.public),),
+        gateway=tuple(GatewayKey(item.key, item.from_us, item.to_us) for item in archive.gateway_keys()),
         edges=edges,
         checkpoints=tuple(archive.checkpoint(log) for log in ("data", "control")),
         packs=tuple(packs),

@@ -91,8 +91,8 @@ class Access:
         Raises:
             Rejected: not an edge id, or another provenance than the edge has had.
         """
-        if not EQUIPMENT_ID.fullmatch(edge) or len(edge) > 64:
-            raise Rejected(f"edge '{edge[:80]}': an id is lower-case letters, digits and single hyphens, such as edge-1")
+        if not EQUIPMENT_ID.fullmatch(edge) or len(edge) > 64 or edge == "gateway":
+            raise Rejected(f"edge '{edge[:80]}': an id is lower-case letters, digits and single hyphens, such as edge-1, and not 'gateway'")
         known = self._archive.edge(edge)
         if known is not None and known.provenance is not provenance:
             raise Rejected(f"edge '{edge}' is enrolled as {known.provenance.value}, which never changes; choose another id")

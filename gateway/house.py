@@ -7,6 +7,7 @@ import msgspec
 from evidence.claim import Claim
 from evidence.policy import Pack
 from gateway.auth import Access
+from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
 from gateway.ingest import Committer
 from gateway.live import LiveHub
@@ -33,5 +34,6 @@ class House(msgspec.Struct, frozen=True):
     committer: Committer
     hub: LiveHub
     access: Access
+    challenges: Challenges
     claims: Sequence[Claim]
     packs: Mapping[str, Pack]

@@ -124,7 +124,8 @@ class Committer:
                 size += group[-1].size
         started_s = time.monotonic()
         try:
-            results = self._archive.commit([batch for request in group for _, batch in request.batches])
+            pairs = [pair for request in group for pair in request.batches]
+            results = self._archive.commit([batch for _, batch in pairs], [header for header, _ in pairs])
         except ChejianError as error:
             for request in group:
                 request.error = error
@@ -134,7 +135,10 @@ class Committer:
         for request in group:
             request.results = results[at:at + len(request.batches)]
             at += len(request.batches)
-            self._account(request.batches, request.results)
+            try:
+                self._account(request.batches, request.results)
+            except ChejianError as error:
+                log.error("alarm could not be stored", reason=str(error))
 
     def _account(self, batches: Sequence[tuple[Header, SealedBatch]], results: Sequence[Committed | Refused]) -> None:
         for (header, _), result in zip(batches, results, strict=True):
@@ -142,6 +146,8 @@ class Committer:
                 self._monitoring.refused.labels(result.type).inc()
                 if result.type in ("conflict", "fenced", "bad-signature", "wrong-provenance"):
                     log.warning("batch refused", edge=header.edge, epoch=header.epoch, seq=header.seq, type=result.type, reason=result.detail)
+                if result.type in ("conflict", "fenced"):
+                    self._archive.alarm(result.type, header.edge, header.epoch, result.detail)
             elif result.index is None:
                 self._monitoring.replays.inc()
             else:

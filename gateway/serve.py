@@ -16,17 +16,16 @@ from evidence.claim import Claim, check_references, parse_claims
 from evidence.packs import load_pack
 from gateway.app import create_app
 from gateway.auth import Access, admin_token
+from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
 from gateway.house import House
 from gateway.ingest import Committer
+from gateway.keys import open_archive
 from gateway.live import LiveHub
 from gateway.monitoring import Monitoring
 from gateway.settings import GatewaySettings
 from gateway.writer import Writer
 from gateway.writer import rebuild as rebuild_engine
-from store.archive import Archive
-from store.signing import SigningKey, decode_key
-from workshop.canonical import sha256_hex
 from workshop.errors import ConfigError, NotConnected
 from workshop.register import Workshop, parse_register
 from workshop.window import Clock
@@ -87,7 +86,7 @@ def rebuild(settings: GatewaySettings, clock: Clock, progress: Callable[[int, in
     if not settings.file("archive.sqlite").exists():
         raise ConfigError(f"{settings.file('archive.sqlite')}: no archive there; check 'data' in gateway.toml")
     register = _read_register(settings)
-    archive = _open_archive(settings, clock, register)
+    archive = open_archive(settings, clock, register)
     scratch = settings.engine_file.with_name(settings.engine_file.name + ".new")
     try:
         for leftover in (scratch, _wal(scratch)):
@@ -139,7 +138,7 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
     claims, packs = _read_claims(settings), {name: load_pack(name) for name in settings.packs}
     check_references(claims, packs, load_indicators(), settings.claims)
     with contextlib.ExitStack() as stack:
-        archive = _open_archive(settings, clock, register)
+        archive = open_archive(settings, clock, register)
         stack.callback(archive.close)
         reason = "register file changed" if archive.register() is not None else "first start"
         if archive.revise_register(register, author="operator", reason=reason):
@@ -159,7 +158,8 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         committer = Committer(archive, monitoring, writer.notify)
         stack.callback(committer.close)
         hub = LiveHub(name for name, _, _ in register.signals())
-        yield House(settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access, claims, packs)
+        yield House(settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
+                    Challenges(archive, register, clock), claims, packs)
 
 
 class _Server(uvicorn.Server):
@@ -229,21 +229,6 @@ def _read(name: str, key: str) -> bytes:
         return Path(name).read_bytes()
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read ({error.strerror}); it is '{key}' in gateway.toml") from error
-
-
-def _open_archive(settings: GatewaySettings, clock: Clock, register: Workshop) -> Archive:
-    """The archive, with its key: both are made at the first start. Its origin is that of the first start, whatever the register says later."""
-    key_file, origin_file = settings.file("key.pem"), settings.file("origin")
-    if not key_file.exists():
-        if settings.file("archive.sqlite").exists():
-            raise ConfigError(f"{key_file}: missing, but there is an archive; restore the key from the backup, a new one could not continue its logs")
-        SigningKey.create().save(key_file)
-    key = SigningKey.load(key_file)
-    origin = origin_file.read_text().strip() if origin_file.exists() else f"chejian.local/{register.id}-{sha256_hex(decode_key(key.public))[:8]}"
-    archive = Archive.open(settings.file("archive.sqlite"), key=key, origin=origin, clock=clock)
-    if not origin_file.exists():
-        origin_file.write_text(origin + "\n")
-    return archive
 
 
 def _wal(file: Path) -> Path:

@@ -1,10 +1,13 @@
 """Bodies and answers of the API beyond those in `workshop.wire` and `store.answers`: times in µs UTC."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from gateway.auth import Role
+from store.archive import Alarm
+from store.control_kinds import Name, Notes, Text
 from workshop.batch import Provenance
 from workshop.register import Workshop
 from workshop.wire import LatestReading
@@ -54,6 +57,8 @@ class EdgeRow(msgspec.Struct):
     watermark: int | None
     last_accepted_us: int | None
     """None before its first batch."""
+    alarms: list[Alarm] = []
+    """Such as two edges under this name; every one is also a control entry of kind audit."""
 
 
 class LatestAnswer(msgspec.Struct):
@@ -153,6 +158,59 @@ class Readiness(msgspec.Struct):
     archive_batches: int
     indexed_batches: int
     backlog_rows: int
+
+
+class EntryRow(msgspec.Struct):
+    """A control entry; its body is that of its kind."""
+
+    index: int
+    """In the control log."""
+    kind: str
+    time_us: int
+    author: str
+    body: dict[str, Any]
+
+
+class NewChallenge(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/challenges`: a question of an evaluator to an edge."""
+
+    edge: str
+    signal: str
+    window_us: Annotated[int, Meta(ge=1_000_000, le=3_600_000_000)]
+    """How long before and after the moment of asking a value counts, or how long after it an action may take."""
+    action: Annotated[str, Meta(max_length=500)] = ""
+    """What the operator is asked to do; empty: only the value is asked for."""
+
+
+class Revoke(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/edges/{edge}/revocation`."""
+
+    reason: Name
+
+
+class PruneRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/prune`: delete the raw data of the oldest batches, those without anything from `before_us` on."""
+
+    before_us: int
+    reason: Text = "retention"
+
+
+class CosignRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/checkpoint/cosignatures`: checkpoints of this gateway with a witness's cosignature under them."""
+
+    witness: Name
+    key: str
+    notes: Annotated[Notes, Meta(min_length=1, max_length=2)]
+    timestamps: tuple[Annotated[str, Meta(max_length=2**16)], ...] = ()
+    """For each note an RFC 3161 response over it, base64, or nothing at all."""
+
+
+class LeafRow(msgspec.Struct):
+    """One entry of `GET /v1/entries`, as it is hashed and signed."""
+
+    index: int
+    leaf: str
+    """u64be time in µs ‖ u32be length ‖ RFC 8785 JSON ‖ signature, hexadecimal."""
 
 
 Json = dict[str, Any]

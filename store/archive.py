@@ -12,9 +12,8 @@ from store.archive_edges import EdgeBook
 from store.archive_records import Alarm, Chain, Committed, ControlEntry, EdgeRecord, QuarantinedRow, Refused, StoredBatch, TokenRecord
 from store.archive_tables import SCHEMA as TABLES_SCHEMA
 from store.archive_trees import SCHEMA as TREES_SCHEMA
-from store.archive_trees import LogName
 from store.control_kinds import EpochStart, Prune
-from store.log import data_leaf, leaf_hash
+from store.log import LogName, data_leaf, leaf_hash
 from store.signing import SigningKey
 from store.sqlite import Database
 from workshop.batch import Gap, Header, SealedBatch, decode_header

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from store.archive_records import ControlEntry, GatewayKeyRecord
-from store.archive_trees import Additions, ArchiveTrees, LogName
+from store.archive_trees import Additions, ArchiveTrees
 from store.control_kinds import Body, KeyRevocation, Origin, Restore, Rotation, Sealed, kind_of
-from store.log import checkpoint_text, data_leaf, leaf_hash, open_note, parse_checkpoint, sign_note
+from store.log import LogName, checkpoint_text, data_leaf, leaf_hash, open_note, parse_checkpoint, sign_note
 from store.signing import SigningKey, encode_signature
 from store.sqlite import Database
 from workshop.canonical import canonical_json
@@ -79,7 +79,8 @@ class ControlLog(ArchiveTrees):
         keys = [GatewayKeyRecord(first.body["gateway_key"], first.time_us, None)]
         for entry in self.control_entries(0, "rotation"):
             if entry.body["statement"]["subject"] == "gateway":
-                keys[-1] = msgspec.structs.replace(keys[-1], to_us=entry.time_us)
+                # The old key signs the entry of its own rotation.
+                keys[-1] = msgspec.structs.replace(keys[-1], to_us=entry.time_us + 1)
                 keys.append(GatewayKeyRecord(entry.body["statement"]["new"], entry.time_us, None))
         return keys
 
@@ -94,8 +95,8 @@ class ControlLog(ArchiveTrees):
                 raise Rejected("rotation: the gateway has had this key before; make a new one")
             statement = RotationStatement(self.origin, "gateway", self.key.public, new.public, 0, 0, self._clock())
             data = canonical_json(statement)
-            signatures = (encode_signature(key.sign("rotation", data)) for key in (self.key, new))
-            self.add(Rotation(statement, *signatures, reason), author=author)
+            old_signature, new_signature = (encode_signature(key.sign("rotation", data)) for key in (self.key, new))
+            self.add(Rotation(statement, old_signature, new_signature, reason), author=author)
             self.key = new
 
     def revoke_key(self, key: str, *, author: str, reason: str) -> None:
@@ -148,9 +149,9 @@ class ControlLog(ArchiveTrees):
             return
         raise Rejected(f"checkpoint of {name}: {refused}")
 
-    def control_entries(self, first: int = 0, kind: str | None = None) -> list[ControlEntry]:
-        """Entries from index `first` on, all or those of one kind."""
-        sql, values = "SELECT number, entry FROM control WHERE number >= ?", [first]
+    def control_entries(self, first: int = 0, kind: str | None = None, end: int = 2**62) -> list[ControlEntry]:
+        """Entries with index in [first, end), all or those of one kind."""
+        sql, values = "SELECT number, entry FROM control WHERE number >= ? AND number < ?", [first, end]
         rows = self._reader.execute(f"{sql} ORDER BY number", values) if kind is None else self._reader.execute(
             f"{sql} AND kind = ? ORDER BY number", [*values, kind]
         )

@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import msgspec
 
 from store.archive_tables import ArchiveTables
-from store.log import HASH_BYTES
+from store.log import HASH_BYTES, LogName
 from store.sqlite import Database
 from store.tiles import HEIGHT, WIDTH, TileTree
 from workshop.errors import ConfigError
 from workshop.window import Clock
 
-LogName = Literal["data", "control"]
 LOGS: tuple[LogName, ...] = ("data", "control")
 SCHEMA = ("CREATE TABLE tiles (log TEXT, level INTEGER, number INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (log, level, number))",)
 _TABLE: dict[LogName, str] = {"data": "batches", "control": "control"}
@@ -68,12 +66,12 @@ class ArchiveTrees(ArchiveTables):
             added = Additions([], [], self._control_us)
             with self._db.transaction():
                 yield added
-                growths = [(log, self._trees[log].plan(leaves)) for log, leaves in (("data", added.data), ("control", added.control)) if leaves]
-                rows = [(log, *tile) for log, growth in growths for tile in growth.tiles]
+                growths = {log: self._trees[log].plan(added.data if log == "data" else added.control) for log in LOGS}
+                rows = [(log, *tile) for log, growth in growths.items() for tile in growth.tiles]
                 if rows:
                     self._db.execute_many("INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)", rows)
-            for log, growth in growths:
-                self._trees[log].grow(growth)  # type: ignore[index]
+            for log, growth in growths.items():
+                self._trees[log].grow(growth)
             self._control_us = added.control_us
 
     def _load(self, log: LogName) -> TileTree:

@@ -1,7 +1,7 @@
 """The kinds of control entries and the body of each: everything besides batches that a verdict depends on. A body has no other fields than these.
 
-Times are µs UTC, windows half-open, digests SHA-256 in hexadecimal, keys and signatures base64. Every entry is signed by the gateway; its `author` is the
-authenticated subject, such as "engineer:Li Na", "edge:edge-1", "operator" (at the gateway's own keyboard) or "gateway".
+Times are µs UTC, windows half-open, digests SHA-256 in hexadecimal, keys and signatures base64. Every entry is signed by the gateway; its
+`author` is the authenticated subject, such as "engineer:Li Na", "edge:edge-1", "operator" (at the gateway's own keyboard) or "gateway".
 """
 
 from typing import Annotated
@@ -54,7 +54,7 @@ class KeyRevocation(Body, frozen=True):
 
 
 class Rotation(Body, frozen=True):
-    """"rotation": a new key of an edge or of the gateway. Both keys sign the statement. The entry itself still has the gateway's old key."""
+    """"rotation": a new key of an edge or of the gateway. Both keys sign the statement; the entry itself still has the gateway's old key."""
 
     statement: RotationStatement
     old_signature: str
@@ -65,8 +65,8 @@ class Rotation(Body, frozen=True):
 class EpochStart(Body, frozen=True):
     """"epoch": the gateway took the first batch of a new journal of an edge.
 
-    `prev` says how it continues the old epoch: "chained" to its last digest; "lost": the edge lost its journal, and whatever was in it after `old_seq`;
-    "skipped": its beginning fell into a restore, and a "gap" entry says from where it goes on.
+    `prev` says how it continues the old epoch: "chained" to its last digest; "lost": the edge lost its journal, and whatever was in it after
+    `old_seq`; "skipped": its beginning fell into a restore, and a "gap" entry says from where it goes on.
     """
 
     edge: str

@@ -14,6 +14,7 @@ from store.journal_fragment import decode_fragment, decode_spans, encode_fragmen
 from store.journal_positions import SCHEMA as POSITIONS_SCHEMA
 from store.journal_positions import Positions
 from store.journal_seal import check_gap, check_readings, cut_parts, lost_spans, merge_gaps, share_gaps
+from store.journal_statements import JournalStatements
 from store.signing import SigningKey
 from store.sqlite import Database
 from workshop.batch import MAX_BYTES, MAX_ROWS, NO_DIGEST, ClockState, Gap, Header, Provenance, SealedBatch, encode_header
@@ -62,7 +63,7 @@ class JournalStatus(msgspec.Struct):
     quarantined: int
 
 
-class EdgeJournal:
+class EdgeJournal(JournalStatements):
     """The journal of one edge in one epoch. Calls block on the disk: make them from one worker thread.
 
     Every method raises NotConnected when the disk is full or refuses (nothing was stored, try again) and ConfigError when the file is damaged.
@@ -86,7 +87,7 @@ class EdgeJournal:
             raise ConfigError(f"journal {database.path}: damaged ({error}); move it away to begin a new epoch") from error
         self._positions = Positions(database)
         self._unsealed = int(database.execute("SELECT COALESCE(SUM(rows), 0) FROM fragments")[0][0])
-        self._batches = SealedBatches(database, key.public, self._positions.numbers)
+        self._batches = SealedBatches(database, tuple(str(meta.get("keys", key.public)).split()), self._positions.numbers)
         # Where a batch is kept its own header says how the chain goes on; the counters are for the time after the last one was pruned.
         self._last_seq, self._last_digest = self._batches.last() or (last_seq, last_digest)
 
@@ -224,13 +225,9 @@ class EdgeJournal:
 
         A lower watermark than before (a gateway restored from a backup) changes nothing: send again with `from_seq`.
         Raises:
-            ConfigError: the gateway has more than this journal ever sealed: the journal is an old copy, its numbers would be used twice.
+            ConfigError: as `check_watermark`.
         """
-        if watermark > self._last_seq:
-            raise ConfigError(
-                f"journal {self._db.path}: the gateway has batch {watermark}, this journal ends at {self._last_seq}: it is an old copy; "
-                "move it away to begin a new epoch"
-            )
+        self.check_watermark(watermark)
         if watermark <= self._watermark:
             return
         with self._db.transaction():

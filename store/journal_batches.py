@@ -23,8 +23,9 @@ SCHEMA = (
 class SealedBatches:
     """The two tables of sealed batches. Writing methods belong inside a transaction of the journal."""
 
-    def __init__(self, database: Database, public_key: str, numbers: dict[str, int]) -> None:
-        self._db, self._public_key = database, public_key
+    def __init__(self, database: Database, public_keys: tuple[str, ...], numbers: dict[str, int]) -> None:
+        self._db, self.public_keys = database, public_keys
+        """Of this edge, the present one first: a batch keeps the signature that it was sealed with."""
         self._numbers = numbers
         """Signal → number, shared with the journal, which adds to it."""
         self._kept = deque[tuple[int, int]](database.execute("SELECT seq, bytes FROM batches ORDER BY seq"))
@@ -105,7 +106,7 @@ class SealedBatches:
 
     def _intact(self, copies: list[bytes]) -> bytes | None:
         for record in copies:
-            if verify(self._public_key, "batch", record[:-SIGNATURE_BYTES], record[-SIGNATURE_BYTES:]):
+            if any(verify(key, "batch", record[:-SIGNATURE_BYTES], record[-SIGNATURE_BYTES:]) for key in self.public_keys):
                 return record
         return None
 

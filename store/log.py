@@ -7,16 +7,18 @@ A tree of n leaves splits at the largest power of two smaller than n. Pure: no i
 import hashlib
 import struct
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from store.note import Checkpoint, checkpoint_text, open_note, parse_checkpoint, sign_note
 from workshop.batch import MAX_HEADER_BYTES, SIGNATURE_BYTES
 from workshop.errors import Rejected
 
 __all__ = [
-    "EMPTY_ROOT", "Checkpoint", "HashTree", "Tree", "checkpoint_text", "data_leaf", "leaf_hash", "node_hash", "open_note", "parse_checkpoint", "sign_note",
-    "split_leaf", "verify_consistency", "verify_inclusion",
+    "EMPTY_ROOT", "Checkpoint", "HashTree", "LogName", "Tree", "checkpoint_text", "data_leaf", "leaf_hash", "node_hash", "open_note",
+    "parse_checkpoint", "sign_note", "split_leaf", "verify_consistency", "verify_inclusion",
 ]
 
+LogName = Literal["data", "control"]
 HASH_BYTES = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 MAX_ENTRY_BYTES = 64 * MAX_HEADER_BYTES  # a control entry may hold a whole register

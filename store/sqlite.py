@@ -3,6 +3,7 @@
 The only file that imports sqlite3: its errors leave as `NotConnected` (try again, nothing was stored) or `ConfigError` (a person must look).
 """
 
+import contextlib
 import errno
 import sqlite3
 import sys
@@ -111,6 +112,24 @@ class Database:
         """Bytes of the file that hold something; pages freed by deletions are used again and do not count."""
         pages, free, size = (int(self.execute(f"PRAGMA {name}")[0][0]) for name in ("page_count", "freelist_count", "page_size"))
         return (pages - free) * size
+
+    @staticmethod
+    def copy(source: Path, target: Path, what: str) -> None:
+        """Copies a file that another process may be writing, as of one moment (SQLite's online backup).
+
+        Raises:
+            ConfigError: there is no database, or the target cannot be written.
+            NotConnected: the disk is full, or the source is locked.
+        """
+        if not source.is_file():
+            raise ConfigError(f"{what} {source}: not there")
+        reader = Database(source, what, None, read_only=True)
+        try:
+            with reader._words(), contextlib.closing(sqlite3.connect(target)) as copy:
+                # All pages in one step: readers in WAL mode see one moment, and the writer is not held up.
+                reader._open_connection().backup(copy)
+        finally:
+            reader.close()
 
     def bytes_on_disk(self) -> int:
         """Size of the file and of its write-ahead log."""

@@ -69,8 +69,6 @@ class AnswerStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     question: Question
     epoch: Count
-    readings: Count
-    """How many readings of the signal the edge had within the window so far."""
     source_time_us: int | None
     received_time_us: int | None
     value: Value

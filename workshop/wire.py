@@ -6,6 +6,7 @@ import msgspec
 
 from workshop.batch import Provenance
 from workshop.reading import Value
+from workshop.statements import AnswerStatement, Question, ResumeStatement, RotationStatement
 
 BATCH_CONTENT_TYPE = "application/x-chejian-batch"
 
@@ -51,6 +52,53 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: str = ""
     watermark: int | None = None
     epoch: int | None = None
+
+
+class OpenChallenge(msgspec.Struct):
+    """A question that the edge has not yet answered."""
+
+    challenge: int
+    """Index of its control entry."""
+    question: Question
+
+
+class RequestsAnswer(msgspec.Struct):
+    """`GET /v1/edges/{edge}/requests`: what the gateway wants of an edge. The edge asks; the gateway never dials into the workshop network."""
+
+    origin: str
+    generation: int
+    """Of the logs: one more with each restore from a backup."""
+    epoch: int | None
+    """That the gateway follows; None before the first batch."""
+    watermark: int
+    """Of that epoch: lower than the edge's own after a restore; the edge then sends again from there."""
+    challenges: list[OpenChallenge]
+
+
+class ResumePost(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/edges/{edge}/resume`: what the edge still keeps, after a restore; the answer is an Acknowledgement."""
+
+    statement: ResumeStatement
+    signature: str
+    """Of the edge, kind "resume", base64."""
+
+
+class RotationPost(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/edges/{edge}/rotation`: a new key of the edge."""
+
+    statement: RotationStatement
+    old_signature: str
+    new_signature: str
+    reason: str = ""
+
+
+class AnswerPost(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/edges/{edge}/answers`: the answer to a challenge."""
+
+    challenge: int
+    statement: AnswerStatement
+    signature: str
+    """Of the edge, kind "answer", base64."""
 
 
 class LatestReading(msgspec.Struct):

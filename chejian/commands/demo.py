@@ -20,6 +20,7 @@ def demo_command(
     as_of: Annotated[str | None, typer.Option(help="Judge by the rules of this date, YYYY-MM-DD; else each pack on its last day.")] = None,
     dir: Annotated[Path | None, typer.Option(help="Folder for the run's folder; default: ./run")] = None,
     config: Annotated[Path | None, typer.Option(help="The pilot's configuration; default: config/demo of the checkout.")] = None,
+    broker: Annotated[str, typer.Option(help="auto (mosquitto where it is installed), mosquitto, or amqtt in this process.")] = "auto",
     lang: Annotated[str | None, typer.Option(help="zh or en; default: LANG.")] = None,
 ) -> None:
     """The whole line on simulated equipment: 13 machines, edge, gateway, analytics, page, verdicts, evidence. 在模拟设备上运行整条链路。
@@ -31,6 +32,10 @@ def demo_command(
 
     from chejian.cli import language_of
     from chejian.demo.run import Options, demo
+    from workshop.errors import ConfigError
 
-    options = Options(seconds, json, web, speed, seed, as_of, dir, config, language_of(lang))
+    if broker not in ("auto", "mosquitto", "amqtt"):
+        raise ConfigError(f"--broker '{broker}': there are auto, mosquitto, amqtt")
+
+    options = Options(seconds, json, web, speed, seed, as_of, dir, config, language_of(lang), broker)
     raise typer.Exit(demo(options, Console()))

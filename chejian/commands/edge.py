@@ -43,7 +43,7 @@ def run(config: Config, clock: ClockOption = None) -> None:
     journal = EdgeJournal.open(data / "journal.sqlite", edge=settings.edge, provenance=enrolment.provenance, key=key, clock=now)
     try:
         run_until_signal(lambda stop, _: run_agent(
-            settings, register, clock=now, key=key, journal=journal, token=enrolment.token, stop=stop, status=data / "status.json"))
+            settings, register, clock=now, key=key, journal=journal, token=enrolment.token, stop=stop, status=data / "status.json", file=str(config)))
     finally:
         journal.close()
 

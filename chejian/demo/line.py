@@ -27,11 +27,12 @@ class Line:
     """All processes of one demo.
 
     Args:
+        broker: auto, mosquitto or amqtt.
         say: takes one line of progress for the person who watches.
     """
 
-    def __init__(self, plan: Plan, clock: ScaledClock, *, language: str, say: Callable[[str], None]) -> None:
-        self.plan, self.clock, self.language, self.say = plan, clock, language, say
+    def __init__(self, plan: Plan, clock: ScaledClock, *, language: str, broker: str, say: Callable[[str], None]) -> None:
+        self.plan, self.clock, self.language, self.wanted_broker, self.say = plan, clock, language, broker, say
         self.children = Children(plan.folder)
         self.broker: InProcessBroker | None = None
         self.viewer: GatewayClient | None = None
@@ -46,7 +47,9 @@ class Line:
             NotConnected: something did not come up; the message ends with its own last words.
         """
         plan, clock = self.plan, ("--clock", self.clock.option())
-        program = find_mosquitto()
+        program = find_mosquitto() if self.wanted_broker != "amqtt" else None
+        if program is None and self.wanted_broker == "mosquitto":
+            raise ConfigError("--broker mosquitto: it is not installed; install it (apt-get install mosquitto) or leave the option away")
         gateway = self.children.start("gateway", ["gateway", "run", str(plan.file("gateway.toml")), *clock], restart=True)
         for name in (HALL, FAR):
             self._simulate(name)

@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True):
     folder: Path | None
     config: Path | None
     language: str
+    broker: str = "auto"
 
 
 def demo(options: Options, console: Console) -> int:
@@ -46,7 +47,8 @@ def demo(options: Options, console: Console) -> int:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = unique_folder(options.folder or Path("run"), stamp).resolve()
     plan = make_plan(folder, options.config, options.seed)
-    line = Line(plan, demo_clock(options.speed), language=options.language, say=lambda text: console.print(text, style="yellow"))
+    clock = demo_clock(options.speed)
+    line = Line(plan, clock, language=options.language, broker=options.broker, say=lambda text: console.print(text, style="yellow"))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

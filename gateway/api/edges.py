@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
-from gateway.shapes import EdgeRow, Invitation, NewEdge, NewToken, TokenAnswer
+from gateway.shapes import EdgeRow, Invitation, NewEdge, NewToken, Revoke, TokenAnswer
 from workshop.errors import Rejected
 from workshop.wire import EnrolRequest
 
@@ -37,9 +37,16 @@ def routes(house: House) -> APIRouter:
             epoch, watermark = house.archive.watermark(record.edge) or (None, None)
             rows.append(EdgeRow(
                 record.edge, record.provenance, record.public_key, record.enrolled_us, record.revoked_us, epoch, watermark,
-                house.archive.last_accepted_us(record.edge),
+                house.archive.last_accepted_us(record.edge), house.archive.alarms(record.edge),
             ))
         return json_answer(rows)
+
+    @router.post("/v1/edges/{edge}/revocation", summary="Take nothing more from an edge, until it is enrolled again", status_code=204,
+                 responses=answers("", status=204), openapi_extra=body("Revoke"))
+    async def revoke(edge: str, request: Request, caller: admin) -> Response:
+        given = await json_body(request, Revoke)
+        await run_in_threadpool(house.archive.revoke, edge, author=caller.author, reason=given.reason)
+        return Response(status_code=204)
 
     @router.post("/v1/tokens", summary="A bearer token for a person or a program", responses=answers("TokenAnswer"), openapi_extra=body("NewToken"))
     async def token(request: Request, _: admin) -> Response:

@@ -129,7 +129,7 @@ async def test_a_journal_that_no_longer_has_what_the_gateway_asks_for_says_so(ga
         gateway.watermark = 1
         fill(journal, 1, 4)
         await until(lambda: uplink.is_stopped, "stopped")
-        assert "asks for batch 2" in uplink.state.why
+        assert "asks for batch 2" in uplink.state.why and "without a restore" in uplink.state.why
     journal.close()
 
 

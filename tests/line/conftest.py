@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +41,26 @@ class Run:
         return next(item for item in self.out["verdicts"] if item["claim"] == claim)
 
 
-def run_demo(folder: Path, seconds: int, disturb: Callable[[Path], None] | None = None) -> Run:
-    """Runs `chejian demo` to its end; `disturb` gets the run's folder once the line runs."""
+def run_demo(folder: Path, seconds: int | None, disturb: Callable[[Path, int], None] | None = None, more: Sequence[str] = ("--no-web",)) -> Run:
+    """Runs `chejian demo` to its end; `disturb` gets the run's folder and the demo's process id once the line runs.
+
+    Args:
+        seconds: None: no end of its own; the disturbance has to stop it.
+    """
     out = folder / "out.json"
-    command = [sys.executable, "-m", "chejian", "demo", "--seconds", str(seconds), "--no-web", "--json", str(out), "--dir", str(folder)]
+    command = [sys.executable, "-m", "chejian", "demo", *more, "--json", str(out), "--dir", str(folder)]
+    if seconds is not None:
+        command += ["--seconds", str(seconds)]
     with (folder / "demo.log").open("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "COLUMNS": "200"})
         try:
             if disturb is not None:
-                disturb(_running(folder, process))
-            code = process.wait(seconds + 180)
+                disturb(_running(folder, process), process.pid)
+            code = process.wait((seconds or 0) + 180)
         finally:
-            process.kill()
+            if process.poll() is None:  # the disturbance failed: end the demo in order, so that its processes end too
+                process.terminate()
+                process.wait(60)
         log.seek(0)
         output = log.read()
     run = next(folder.glob("demo-*"), folder)

@@ -33,7 +33,7 @@ def kill(folder: Path, name: str) -> None:
 def disturbed(folder: Path, seconds: int, victims: list[str], seed: int) -> Run:
     rng = random.Random(seed)
 
-    def disturb(run: Path) -> None:
+    def disturb(run: Path, _: int) -> None:
         for victim in victims:
             time.sleep(rng.uniform(4, 8))
             kill(run, victim)

@@ -66,8 +66,17 @@ class FakeGateway:
                     return
                 if scripted:
                     status, answer, more = scripted
+                elif self.path.endswith("/resume"):
+                    status, answer = 400, {"type": "invalid", "title": "without a restore nothing is skipped", "status": 400}
                 else:
                     status, answer = gateway.take(body) if self.path == "/v1/batches" else (204, {})
+                self.reply(status, answer, more)
+
+            def do_GET(self) -> None:
+                answer = {"origin": "o", "generation": 1, "epoch": gateway.epoch, "watermark": gateway.watermark, "challenges": []}
+                self.reply(200, answer, {})
+
+            def reply(self, status: int, answer: dict[str, Any], more: dict[str, str]) -> None:
                 data = json.dumps(answer).encode() if status != 204 else b""
                 self.send_response(status)
                 for name, value in {**more, "Content-Length": str(len(data))}.items():

@@ -13,6 +13,7 @@ from analytics.compute import LOOKBACK_US, components_of, needed_signals
 from analytics.indicator import Components, load_indicators
 from gateway.app import create_app
 from gateway.auth import ENROL_TIME_US, Access, Role
+from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
 from gateway.figures import RAW_US, Figures, _rest
 from gateway.house import House
@@ -88,7 +89,8 @@ def open_house(folder: Path, engine: Engine, clock: Time) -> House:
     writer = Writer(archive, engine, workshop(), monitoring)
     return House(
         settings, clock, workshop(), archive, engine, ComponentsCache(folder / "components.sqlite"), monitoring, writer,
-        Committer(archive, monitoring, writer.notify), LiveHub(name for name, _, _ in workshop().signals()), Access(archive, clock), [], {},
+        Committer(archive, monitoring, writer.notify), LiveHub(name for name, _, _ in workshop().signals()), Access(archive, clock),
+        Challenges(archive, workshop(), clock), [], {},
     )
 
 

@@ -1,0 +1,99 @@
+"""What people and programs put on record: commitments, declarations, predictions, feedback, announcements, challenges. Each is a control entry."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from gateway.auth import PEOPLE, Caller, Role, needs
+from gateway.documents import answers, body, json_answer, json_body
+from gateway.house import House
+from gateway.problems import Refusal
+from gateway.shapes import EntryRow, NewChallenge
+from store.control_kinds import KINDS, Announcement, Body, Commitment, Declaration, Feedback, Prediction
+from store.signing import decode_signature, verify
+from workshop.batch import Provenance
+from workshop.errors import Rejected
+
+SHAPES = (Announcement, Commitment, Declaration, Feedback, Prediction)
+_ENGINEERS = (Role.ENGINEER, Role.ADMIN)
+_LISTS: tuple[tuple[str, str, tuple[Role, ...], bool], ...] = (
+    ("commitments", "commitment", _ENGINEERS, False),
+    ("declarations", "declaration", _ENGINEERS, False),
+    ("predictions", "prediction", _ENGINEERS, True),
+    ("feedback", "feedback", (*_ENGINEERS, Role.EVALUATOR), False),
+    ("announcements", "announcement", (*_ENGINEERS, Role.EDGE), False),
+)
+
+
+def routes(house: House) -> APIRouter:
+    """`/v1/commitments`, `/v1/declarations`, `/v1/predictions`, `/v1/feedback`, `/v1/announcements`, `/v1/challenges`, `/v1/answers`."""
+    router = APIRouter(tags=["record"])
+    reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
+    evaluator = Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR))]
+
+    def rows(kind: str) -> list[EntryRow]:
+        return [EntryRow(entry.index, entry.kind, entry.time_us, entry.author, entry.body) for entry in house.archive.control_entries(0, kind)]
+
+    def row(index: int) -> EntryRow:
+        entry = house.archive.control_entries(index, end=index + 1)[0]
+        return EntryRow(entry.index, entry.kind, entry.time_us, entry.author, entry.body)
+
+    def add_list(path: str, kind: str, writers: tuple[Role, ...], derived: bool) -> None:
+        shape = KINDS[kind]
+        writer = Annotated[Caller, Depends(needs(house.access, *writers, derived=derived))]
+
+        @router.post(f"/v1/{path}", summary=f"Put on record: {kind}", responses=answers("EntryRow"), openapi_extra=body(shape.__name__),
+                     name=f"post_{path}")
+        async def post(request: Request, caller: writer) -> Response:
+            given = await json_body(request, shape)
+            _check(given, caller, house)
+            return json_answer(row(await run_in_threadpool(house.archive.add, given, author=caller.author)))
+
+        @router.get(f"/v1/{path}", summary=f"All control entries of kind {kind}", responses=answers("EntryRow", many=True), name=f"get_{path}")
+        def get(_: reader) -> Response:
+            return json_answer(rows(kind))
+
+    for entry in _LISTS:
+        add_list(*entry)
+
+    @router.post("/v1/challenges", summary="Ask an edge for a value, or for what an operator's action does; at a moment of your choice",
+                 responses=answers("EntryRow"), openapi_extra=body("NewChallenge"))
+    async def ask(request: Request, caller: evaluator) -> Response:
+        new = await json_body(request, NewChallenge)
+        return json_answer(row(await run_in_threadpool(house.challenges.ask, new, caller.author)))
+
+    @router.get("/v1/challenges", summary="Questions and answers, in the order of the log", responses=answers("EntryRow", many=True))
+    def challenges(_: reader) -> Response:
+        return json_answer(sorted([*rows("challenge"), *rows("answer")], key=lambda item: item.index))
+
+    return router
+
+
+def _check(given: Body, caller: Caller, house: House) -> None:
+    """What the shape alone does not say.
+
+    Raises:
+        Rejected: a window without length, machines or edges that are not there, a claimant's signature that is wrong.
+        Refusal: 403, an edge that announces another one's batches.
+    """
+    if isinstance(given, Commitment | Declaration | Feedback | Prediction | Announcement) and given.from_us >= given.to_us:
+        raise Rejected("body: 'from_us' must be before 'to_us'")
+    if isinstance(given, Commitment):
+        unknown = set(given.equipment) - {item.id for item in house.register.equipment}
+        if not given.equipment or unknown or len(set(given.equipment)) != len(given.equipment):
+            raise Rejected(f"commitment: 'equipment' lists machines of the register, each once; unknown: {', '.join(sorted(unknown)) or 'none'}")
+        if given.claimant_key and not verify(
+            given.claimant_key, "commitment", given.digest.encode(), decode_signature(given.claimant_signature)
+        ):
+            raise Rejected("commitment: the claimant's signature over the digest is wrong")
+        if given.claimant_signature and not given.claimant_key:
+            raise Rejected("commitment: a claimant's signature needs the claimant's key")
+    if isinstance(given, Prediction | Feedback) and given.equipment not in {item.id for item in house.register.equipment}:
+        raise Rejected(f"body: no equipment '{given.equipment}' in the register")
+    if isinstance(given, Announcement):
+        edge = house.archive.edge(given.edge)
+        if edge is None or edge.provenance is Provenance.DERIVED or given.from_seq > given.to_seq or given.from_seq == 0:
+            raise Rejected(f"announcement: no edge '{given.edge}' that measures is enrolled, or its batches are not in order")
+        if caller.role is Role.EDGE and caller.subject != given.edge:
+            raise Refusal(403, "unauthorised", f"this token belongs to edge '{caller.subject}', the announcement says '{given.edge}'")
