@@ -115,11 +115,6 @@ class Control(msgspec.Struct):
             if events[0][0] < window_end_us and not (events[-1][1] is None and events[-1][0] <= accepted_us)
         }
 
-    def lost_before(self, generation: int, log: str) -> int | None:
-        """Up to which size of a log the entries of a generation are still there; None while no restore took any."""
-        sizes = [item.data_size if log == "data" else item.control_size for item in self.restores if item.generation > generation]
-        return min(sizes, default=None)
-
     def take(self, kind: str, time_us: int, body: dict[str, Any]) -> None:
         """The next entry.
 

@@ -110,8 +110,8 @@ def verify(
     if trust is None:
         steps.note(12, False, "consistent, signer unknown: no trust file; get one from outside the bundle and give it with --trust")
     else:
-        witnesses = f"; {len(seen)} cosignatures of {len({item.witness for item in seen})} known witnesses" if seen else "; no known witness"
-        steps.note(12, True, f"gateway '{trust.origin}' and its edges are known from the trust file{witnesses}")
+        outside = f"seen {len(seen)} times by {', '.join(sorted({item.by for item in seen}))}" if seen else "no known witness has seen the log"
+        steps.note(12, True, f"gateway '{trust.origin}' and its edges are known from the trust file; {outside}")
     return Verification(trust is not None, tuple(steps.done), verdicts, found.results, predicate)
 
 

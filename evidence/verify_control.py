@@ -12,7 +12,8 @@ from evidence.segment import read_segment
 from evidence.statement import Predicate
 from evidence.trust import GatewayKey, TrustFile, open_checkpoint, open_pinned
 from store.control_kinds import Witness
-from store.log import Checkpoint, leaf_hash, split_leaf
+from store.generations import reach
+from store.log import Checkpoint, LogName, leaf_hash, split_leaf
 from store.signing import verify
 from workshop.canonical import canonical_json
 from workshop.errors import Rejected
@@ -92,24 +93,24 @@ def check_control(
     return control, roots
 
 
-def here(item: Checkpoint, log: str, control: Control, size: int) -> int:
-    """Up to which size of a log the generation of a checkpoint is still there: all of it, or what the restores after it have left."""
-    left = control.lost_before(item.generation, log)
+def here(item: Checkpoint, log: LogName, control: Control, size: int) -> int:
+    """Up to which size of a log the generation of a checkpoint is still there: all of it, or what the restores after it have left.
+
+    Raises:
+        Rejected: a generation that the log does not declare: a restore is hidden.
+    """
+    left = reach(log, item.generation, control.restores)
     return size if left is None else left
 
 
-def check_pin(item: Checkpoint, log: str, control: Control, size: int) -> int:
+def check_pin(item: Checkpoint, log: LogName, control: Control, size: int) -> int:
     """How many entries that a pinned checkpoint has seen were lost in restores; a loss without a restore is none.
 
     Raises:
         Rejected: a checkpoint of a later generation, or of this one and longer than the log.
     """
-    if item.generation > control.generation:
-        raise Rejected(
-            f"the {log} log is of generation {control.generation}, a pinned checkpoint of generation {item.generation}: a restore is hidden"
-        )
     left = here(item, log, control, size)
-    if item.size > left and left == size and control.lost_before(item.generation, log) is None:
+    if item.size > left and item.generation == control.generation:
         raise Rejected(f"the {log} log has {size} entries, a pinned checkpoint {item.size}: it was cut at its end")
     return max(0, item.size - left)
 

@@ -126,7 +126,7 @@ def test_a_checkpoint_of_a_later_generation_shows_that_a_restore_is_hidden(folde
     trust = trust_of(made.plant.archive)  # pins checkpoints of generation 2
     (folder / "other").mkdir()
     again = Plant(folder / "other", made.plant.key)
-    again.edges = {name: edge for name, edge in made.plant.edges.items()}
+    again.edges = dict(made.plant.edges)
     for edge in again.edges.values():
         edge.seq, edge.prev = 0, "0" * 64
         again.enrol(edge)

@@ -64,7 +64,7 @@ def spoil_part(plant: Plant, batch: SealedBatch, data: bytes) -> SealedBatch:
 def with_one_bad_part(plant: Plant, data: bytes) -> None:
     plant.run(T0 - 60 * SECOND_US, 120)
     plant.now.time_us = T0 + 61 * SECOND_US
-    rows = [row for row in readings_of("cnc-01", T0 + 60 * SECOND_US, 1)]
+    rows = readings_of("cnc-01", T0 + 60 * SECOND_US, 1)
     plant.commit(spoil_part(plant, plant.edges["edge-1"].seal(rows, plant.now()), data))
     plant.run(T0 + 60 * SECOND_US, 100)
 
