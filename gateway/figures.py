@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -120,8 +120,12 @@ class Figures:
 
         return self._verdicts.get((archive.data_size, archive.control_size, window, as_of), compute)
 
-    def bundle(self, window: Window, as_of: str | None) -> BinaryIO:
+    def bundle(
+        self, window: Window, as_of: str | None, baseline: Window | None = None, withhold: Sequence[str] = (), pinned: Sequence[int] = ()
+    ) -> BinaryIO:
         """A zip with everything that is needed to check the verdicts, open for reading and already deleted: it goes when it is closed.
+
+        Arguments as for `evidence.bundle.export`.
 
         Raises:
             ConfigError: nothing to judge, or nothing in the log.
@@ -131,7 +135,7 @@ class Figures:
             with self._exporting:
                 export(
                     self._house.archive, window=window, claims=self._house.claims, packs=self._house.packs, out=path, indicators=self._indicators,
-                    as_of=as_of,
+                    as_of=as_of, baseline=baseline, withhold=withhold, pinned=pinned,
                 )
             return path.open("rb")
         finally:
