@@ -41,10 +41,9 @@ class Story:
         self.plant = plant = Plant(folder)
         self.gateway_keys = {plant.key.public: plant.key}
         plant.run(BASELINE.start_us, 160)
-        self._lost_and_found()
-        plant.run(BASELINE.end_us + HOUR_US // 2, 40)
-        self.between = plant.archive.data_size - 3
+        self.between = plant.archive.data_size - 2
         """A size of the data log that lies between the two ranges of the bundle."""
+        self._lost_and_found()
         self._words()
         self._rotations()
         plant.run(T0 - 60 * SECOND_US, 60)

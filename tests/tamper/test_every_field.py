@@ -143,8 +143,8 @@ def test_every_field_has_a_row(
 
 def pinned_between(story: Story) -> TrustFile:
     """Trust of an evaluator who has also pinned a checkpoint outside the ranges."""
-    text = checkpoint_text(f"{ORIGIN}/data", story.between, story.plant.archive.root("data", story.between), 2)
-    note = sign_note(text, f"{ORIGIN}/data", story.plant.key)
+    text = checkpoint_text(f"{ORIGIN}/data", story.between, story.plant.archive.root("data", story.between))
+    note = sign_note(text, f"{ORIGIN}/data", _first_key(story))
     return msgspec.structs.replace(story.trust, checkpoints=(*story.trust.checkpoints, note))
 
 
