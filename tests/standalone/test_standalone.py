@@ -105,10 +105,11 @@ def test_gos_tlog_and_note_accept_it(good: Good, tmp_path: Path) -> None:
         pytest.skip("go is not installed")
     plant = Plant(tmp_path)
     plant.run(T0 - 2 * HOUR_US, 40)
+    plant.archive.seal_checkpoint()
     trust = pin(trust_of(plant.archive), [plant.archive.checkpoint("data")])
     plant.run(T0 - HOUR_US - 60_000_000, 60)
     plant.run(T0, 140)
-    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b", pinned=[4])
+    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b")
     assert verify(tmp_path / "b", trust).ok
     source = Path(__file__).parent / "go"
     built = subprocess.run([go, "build", "-o", str(tmp_path / "check"), "."], cwd=source, capture_output=True, text=True, check=False)
@@ -123,6 +124,9 @@ def test_gos_tlog_and_note_accept_it(good: Good, tmp_path: Path) -> None:
     found = check(tmp_path / "b")
     assert found.returncode == 0, found.stderr
     assert "consistency from 4" in found.stdout and "inclusion of" in found.stdout
+    everything = Window(T0 - 2 * HOUR_US, T0 + 140_000_000)
+    export(plant.archive, window=everything, claims=good.claims, packs=load_packs(), out=tmp_path / "whole")
+    assert "data: root and inclusion of" in check(tmp_path / "whole").stdout
     spoiled = Spoiled(tmp_path / "b", plant.key)
     proofs = msgspec.json.decode(spoiled.files[PROOFS])
     proofs["checkpoints"][0]["hashes"][0] = "0" * 64
