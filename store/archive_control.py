@@ -76,7 +76,7 @@ class ControlLog(ArchiveTrees):
     def gateway_keys(self) -> list[GatewayKeyRecord]:
         """Every key of the gateway, the present one last, with the time in which it signs."""
         first = self.control_entries(0, "origin")[0]
-        keys = [GatewayKeyRecord(first.body["gateway_key"], first.time_us, None)]
+        keys = [GatewayKeyRecord(first.body["gateway_key"], 0, None)]
         for entry in self.control_entries(0, "rotation"):
             if entry.body["statement"]["subject"] == "gateway":
                 # The old key signs the entry of its own rotation.

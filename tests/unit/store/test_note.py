@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.log import Checkpoint, checkpoint_text, open_note, parse_checkpoint, sign_note
+from store.note import cosign, open_cosignature
 from store.signing import SigningKey, decode_key, verify_raw
 from workshop.errors import Rejected
 
@@ -107,3 +108,37 @@ def test_a_changed_note_opens_as_the_same_text_or_is_rejected(note: str) -> None
     with suppress(Rejected):
         checkpoint = parse_checkpoint(note)
         assert checkpoint_text(checkpoint.origin, checkpoint.size, checkpoint.root) == note
+
+
+def test_the_generation_is_an_extension_line() -> None:
+    text = checkpoint_text(NAME, 42, ROOT, 2)
+    assert text == TEXT + "generation 2\n" and parse_checkpoint(text) == Checkpoint(NAME, 42, ROOT, 2)
+    assert parse_checkpoint(open_note(sign_note(text, NAME, KEY), NAME, KEY.public)).generation == 2
+    for line in ("generation 1\n", "generation 02\n", "generation 2\ngeneration 2\n", "generation \n", "else\n", "generation 2"):
+        with pytest.raises(Rejected, match="checkpoint"):
+            parse_checkpoint(TEXT + line)
+
+
+def test_a_cosignature_is_the_c2sp_format_and_stands_beside_the_gateways() -> None:
+    note = cosign(NOTE, "witness.example/w", OTHER, 1_679_315_147)
+    assert note.startswith(NOTE) and open_note(note, NAME, KEY.public) == TEXT
+    assert open_cosignature(note, "witness.example/w", OTHER.public) == (TEXT, 1_679_315_147)
+    dash, name, encoded = note.removeprefix(NOTE).removesuffix("\n").split(" ")
+    raw = base64.b64decode(encoded)
+    assert (dash, name, len(raw)) == ("\u2014", "witness.example/w", 76)
+    assert raw[:4] == hashlib.sha256(b"witness.example/w\n\x04" + decode_key(OTHER.public)).digest()[:4]
+    assert int.from_bytes(raw[4:12], "big") == 1_679_315_147
+    assert verify_raw(OTHER.public, b"cosignature/v1\ntime 1679315147\n" + TEXT.encode(), raw[12:])
+
+
+def test_a_wrong_cosignature_is_refused() -> None:
+    note = cosign(NOTE, "w", OTHER, 5)
+    for name, key in (("w", KEY.public), ("v", OTHER.public), (NAME, KEY.public)):
+        with pytest.raises(Rejected, match="not cosigned by"):
+            open_cosignature(note, name, key)
+    raw = bytearray(base64.b64decode(note.rstrip("\n").rpartition(" ")[2]))
+    raw[11] ^= 1  # another time
+    with pytest.raises(Rejected, match="is wrong"):
+        open_cosignature(note + f"— w {base64.b64encode(raw).decode()}\n", "w", OTHER.public)
+    with pytest.raises(Rejected, match="another length"):
+        open_cosignature(NOTE + f"— w {base64.b64encode(raw[:-1]).decode()}\n", "w", OTHER.public)

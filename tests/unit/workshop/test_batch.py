@@ -21,7 +21,7 @@ from workshop.batch import (
     frame,
     unframe,
 )
-from workshop.canonical import sha256_hex
+from workshop.canonical import canonical_json, sha256_hex
 from workshop.errors import Rejected
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=10)
@@ -124,3 +124,23 @@ def test_lengths_beyond_the_limits_are_rejected_before_anything_is_read() -> Non
         unframe(b"\xff" * 100)
     with pytest.raises(Rejected, match="part of"):
         unframe(b"\0\0\0\0" + bytes(64) + b"\0\1" + b"\xff\xff\xff\xff")
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=40), st.lists(st.integers(-(2**53) + 1, 2**53 - 1), min_size=4, max_size=4),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_header_is_written_as_rfc_8785_says(text: str, numbers: list[int], synchronised: bool) -> None:
+    parts = (PartEntry(text, numbers[0], numbers[1], numbers[2], text, numbers[3]),)
+    gaps = (Gap((text, "a"), numbers[0], numbers[1], text),)
+    header = Header(text, numbers[0], numbers[1], text, Provenance.PLANT, numbers[2], ClockState(numbers[3], synchronised), parts, gaps)
+    assert encode_header(header) == canonical_json(header)
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 2**70])
+def test_a_number_without_a_canonical_form_is_no_header(number: int) -> None:
+    gap = Gap(("a",), 0, number, "")
+    for header in (Header("e", number, 1, "", Provenance.PLANT, 1), Header("e", 1, 1, "", Provenance.PLANT, 1, gaps=(gap,))):
+        with pytest.raises(ValueError, match="canonical form"):
+            encode_header(header)
