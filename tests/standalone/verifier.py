@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -197,7 +198,8 @@ def check_control(data: bytes, predicate: dict[str, Any]) -> dict[str, Any]:
         need(entry["time_us"] == time_us >= last and (index == 0) == (entry["kind"] == "origin"), f"control entry {index}: time or order")
         signed(predicate["gateway_key"], b"chejian/control/1\n" + raw, signature, f"control entry {index}")
         body, last = entry["body"], time_us
-        need(entry["kind"] not in {"rotation", "revocation", "restore", "gap", "epoch", "key-revocation"}, f"'{entry['kind']}' is beyond this verifier")
+        beyond = {"rotation", "revocation", "restore", "gap", "epoch", "key-revocation"}
+        need(entry["kind"] not in beyond, f"'{entry['kind']}' is beyond this verifier")
         if entry["kind"] == "enrolment":
             found["edges"][body["edge"]] = body
         elif entry["kind"] == "register":
@@ -365,7 +367,7 @@ def increase(rows: list[Reading], start_us: int, end_us: int) -> int:
     """What a counter grew by in the window: increases between readings no more than an hour apart, each at the time of the later one."""
     usable = series(rows, start_us, end_us)
     return sum(
-        max(0, value - before) for (earlier, before), (time, value) in zip(usable, usable[1:], strict=False)
+        max(0, value - before) for (earlier, before), (time, value) in pairwise(usable)
         if time >= start_us and time - earlier <= LOOKBACK_US
     )
 
