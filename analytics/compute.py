@@ -10,7 +10,7 @@ from workshop.register import Equipment, Workshop
 from workshop.signal import signal_id
 from workshop.window import Window
 
-__all__ = ["LOOKBACK_US", "components_of", "compute", "compute_all", "inputs_by_hour", "needed_signals"]
+__all__ = ["LOOKBACK_US", "components_of", "compute", "compute_all", "inputs_by_hour", "measure_all", "needed_signals"]
 
 
 def needed_signals(indicator: Indicator, register: Workshop) -> list[str]:
@@ -41,6 +41,15 @@ def compute_all(indicators: Sequence[Indicator], register: Workshop, block: Bloc
     return [
         indicator.evaluate(_measure(indicator, register, series, window, by_hour=False), register, window) for indicator in indicators
     ]
+
+
+def measure_all(indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window) -> list[Components]:
+    """Components of several indicators in a window taken as one piece; the block is sorted once. Arguments as for `components_of`.
+
+    Pieces that adjoin, of any length, merge to the same components: a long window can be measured stretch by stretch.
+    """
+    series = series_of(block, {name for indicator in indicators for name in needed_signals(indicator, register)})
+    return [piece for indicator in indicators for piece in _measure(indicator, register, series, window, by_hour=False)]
 
 
 def inputs_by_hour(

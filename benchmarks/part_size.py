@@ -2,8 +2,9 @@
 
     python benchmarks/part_size.py
 
-Three layouts of the very same columns of one machine tool of the demo (15 signals, one scan a second):
+Four layouts of the very same columns of one machine tool of the demo (15 signals, one scan a second):
   body       one frame over description and columns: what workshop/part.py writes
+  named      the same, with the lengths of the columns as names and decimals within the description instead of 48 bytes before it
   columns    the description uncompressed, then one frame per column
   described  the description in a frame of its own, then one frame per column
 """
@@ -15,6 +16,8 @@ import numpy as np
 import zstandard
 
 from workshop.block import Block, block_of
+from workshop.canonical import canonical_json
+from workshop.columns import HEAD
 from workshop.part import COLUMNS, encode_part
 from workshop.reading import Quality, Reading, Value
 
@@ -48,24 +51,29 @@ def layouts(block: Block) -> dict[str, int]:
     """Size of the part in each layout, bytes, its eight bytes of head included."""
     _, part = encode_part("cnc-01", block)
     body = zstandard.ZstdDecompressor().decompress(part[8:])
-    head_size = struct.unpack_from("<I", body)[0]
-    head, rest = body[4 : 4 + head_size], body[4 + head_size :]
-    sizes = [length for _, length in json.loads(head)["columns"]]
+    head_size, rows, *sizes = HEAD.unpack_from(body)
+    head, rest = body[HEAD.size : HEAD.size + head_size], body[HEAD.size + head_size :]
     assert len(sizes) == len(COLUMNS) and sum(sizes) == len(rest)
+    named = canonical_json({**json.loads(head), "rows": rows, "columns": list(zip(COLUMNS, sizes, strict=True))})
     frame = zstandard.ZstdCompressor(level=3).compress
     columns, offset = 0, 0
     for size in sizes:
         columns += len(frame(rest[offset : offset + size]))
         offset += size
-    return {"body": len(part), "columns": 8 + len(head) + columns, "described": 8 + len(frame(head)) + columns}
+    return {
+        "body": len(part), "named": 8 + len(frame(struct.pack("<I", len(named)) + named + rest)),
+        "columns": 8 + len(named) + columns, "described": 8 + len(frame(named)) + columns,
+    }
 
 
 def main() -> None:
     """Prints the table."""
-    print(f"{'readings':>9}  {'body':>7}  {'columns':>7}  {'described':>9}    bytes a reading (zstd level 3)")
+    print("bytes a reading (zstd level 3)")
+    print(f"{'readings':>9}  {'body':>7}  {'named':>7}  {'columns':>7}  {'described':>9}")
     for size in SIZES:
         found = layouts(machine_block(size))
-        print(f"{size:>9}  " + "  ".join(f"{found[name] / size:>{width}.2f}" for name, width in (("body", 7), ("columns", 7), ("described", 9))))
+        widths = (("body", 7), ("named", 7), ("columns", 7), ("described", 9))
+        print(f"{size:>9}  " + "  ".join(f"{found[name] / size:>{width}.2f}" for name, width in widths))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ def _register() -> None:
         edge,
         edge_keeping,
         evidence,
+        evidence_report,
         evidence_witness,
         gateway,
         gateway_keeping,
@@ -59,7 +60,10 @@ def _register() -> None:
         simulate,
     )
 
-    groups = (demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, policy, evidence, evidence_witness)
+    groups = (
+        demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, policy, evidence, evidence_report,
+        evidence_witness,
+    )
     for module in groups:
         module.add_to(app)
 

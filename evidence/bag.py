@@ -49,8 +49,10 @@ class Summary:
 
 
 class _Tee:
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, number: int, start: int) -> None:
         self._file, self.summary = file, Summary()
+        self.number, self.start = number, start
+        """Number among the writer's `files`, and offset there, at which this file begins."""
 
     def write(self, data: bytes, /) -> int:
         self.summary.add(data)
@@ -77,6 +79,8 @@ class BagWriter:
         """Raises ConfigError: the path exists already, or cannot be made."""
         self._path, self._zip, self._file = path, None, None
         self.payload: dict[str, tuple[str, int]] = {}
+        self.files: list[str] = []
+        """Paths for those who read back at offsets what was written: the zip itself, or the files one after the other."""
         try:
             if path.suffix == ".zip":
                 self._file = path.open("xb")
@@ -93,13 +97,16 @@ class BagWriter:
         """A file to write to. Payload files must come in sorted order, so that the zip has one spelling."""
         if self._zip is not None:
             with self._zip.file(name) as body:
-                tee = _Tee(cast(BinaryIO, body))
+                tee = _Tee(cast(BinaryIO, body), 0, self._zip.start)
+                self.files = [str(self._path)]
                 yield tee
+            cast(BinaryIO, self._file).flush()
         else:
             target = self._path / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("xb") as opened:
-                tee = _Tee(opened)
+                tee = _Tee(opened, len(self.files), 0)
+                self.files.append(str(target))
                 yield tee
         if name not in TAG_FILES:
             if self.payload and name < max(self.payload):
@@ -192,6 +199,17 @@ class BagReader:
         if name in self._entries:
             return cast(BinaryIO, open_entry(self._path, self._entries[name]))
         return (self._path / name).open("rb")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths that hold the segment files, for those who read at offsets: the zip itself, or every file."""
+        return (str(self._path),) if self._entries else tuple(str(self._path / name) for name, _, _ in self.segments)
+
+    def location(self, name: str) -> tuple[int, int]:
+        """Number in `files`, and offset there, at which a segment file begins."""
+        if self._entries:
+            return 0, self._entries[name].start
+        return [item for item, _, _ in self.segments].index(name), 0
 
     def read(self, name: str) -> bytes:
         """The whole of one small file.

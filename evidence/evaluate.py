@@ -1,38 +1,43 @@
-"""From batches to verdicts: the one function that the gateway and the verifier share, so that both say the same.
+"""From parts to verdicts: the one function that the gateway and the verifier share, so that both say the same.
 
-Derived values never support a claim: parts of edges enrolled as *derived* are left out. A part that is not there lowers coverage, since its
-readings are missing.
+Derived values never support a claim: parts of edges enrolled as *derived* are left out. A part that is not there, or cannot be decoded, lowers
+coverage, since its readings are missing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
-import numpy as np
+import msgspec
 
-from analytics.compute import LOOKBACK_US, compute_all, needed_signals
-from analytics.indicator import Indicator, Result, load_indicators
+from analytics.compute import needed_signals
+from analytics.indicator import Components, Indicator, Result, load_indicators
 from evidence.claim import Claim
 from evidence.clauses import judge_clause
+from evidence.measure import Task
+from evidence.parts import PROVENANCES, Parts
 from evidence.policy import Pack, check_dates
-from evidence.verdict import Figure, Verdict, judge, local_date_of_end, merge_revisions
-from workshop.batch import Header, PartEntry, Provenance, SealedBatch, decode_header
-from workshop.block import Block, concat
-from workshop.errors import ConfigError, Rejected
-from workshop.part import decode_part
+from evidence.processes import measure_window
+from evidence.remarks import Remark, machines_of, of_data, remark
+from evidence.statement import PartName
+from evidence.verdict import Figure, Verdict, judge, local_date_of_end, merge_revisions, too_thin
+from workshop.batch import Provenance
+from workshop.errors import ConfigError
 from workshop.register import Workshop
-from workshop.signal import split_signal_id
 from workshop.window import Window
 
-Part = tuple[Header, str, bytes | None]
-"""Header, equipment, and the part's bytes or None where they are not there."""
 
+class Evaluation(msgspec.Struct, frozen=True):
+    """What came out."""
 
-def parts_of(batches: Iterable[SealedBatch]) -> Iterator[Part]:
-    """The parts of batches, in order."""
-    for batch in batches:
-        header = decode_header(batch.header)
-        for entry, part in zip(header.parts, batch.parts, strict=True):
-            yield header, entry.equipment, part
+    results: tuple[Result, ...]
+    """Of all indicators, under the last revision of the register."""
+    baseline_results: tuple[Result, ...]
+    """The same in the baseline window; none without one."""
+    verdicts: tuple[Verdict, ...]
+    """One a claim."""
+    malformed: tuple[PartName, ...]
+    """Authentic parts that cannot be decoded, or do not hold what their header says: they count as absent. Sorted."""
 
 
 def revisions_in_force(registers: Sequence[tuple[int, Workshop]], window: Window) -> list[tuple[int, Workshop]]:
@@ -50,14 +55,9 @@ def revisions_in_force(registers: Sequence[tuple[int, Workshop]], window: Window
     return before[max(0, at_start - 1) :]
 
 
-def meets(entry: PartEntry, window: Window, lookback_us: int = LOOKBACK_US) -> bool:
-    """Whether a part holds source times in [start − lookback, end)."""
-    return entry.from_us < window.end_us and entry.to_us >= window.start_us - lookback_us
-
-
 def evaluate(
     register: Workshop | Sequence[tuple[int, Workshop]],
-    parts: Iterable[Part],
+    parts: Parts,
     claims: Sequence[Claim],
     packs: Mapping[str, Pack],
     window: Window,
@@ -65,67 +65,77 @@ def evaluate(
     indicators: Mapping[str, Indicator] | None = None,
     as_of: str | None = None,
     versions: Mapping[str, int] | None = None,
-) -> tuple[list[Result], list[Verdict]]:
+    baseline: tuple[Parts, Window] | None = None,
+    remarks: Sequence[Remark] = (),
+    processes: int = 1,
+) -> Evaluation:
     """Results of all indicators, under the last revision of the register, and a verdict on every claim.
 
     Args:
         register: one register, or (time, register) of every revision: those in force in the window judge it, and must agree.
-        parts: in the log's order; those that do not meet the window are passed over.
+        parts: those that meet the window.
         indicators: those to compute; all that there are by default.
         as_of: date that selects the rules in force; by default each clause's last day in force, and for the factory's own claims the window's end.
         versions: the versions asked for; an indicator that is here in another version is not computed, and its claims are undetermined.
+        baseline: parts and window of the time before, for clauses that compare; figures are taken under each revision in force in it.
+        remarks: what must be said of verdicts beside their figures; those on malformed parts are added here.
+        processes: how many may work at it; the answer is the same.
     Raises:
         ConfigError: a claim on a pack or clause that is not there, no register, or an `as_of` that is no date.
-        Rejected: a part that cannot be decoded, named by edge, epoch, sequence number and equipment.
     """
     if as_of is not None:
         check_dates("as of", as_of)
     known = dict(load_indicators() if indicators is None else indicators)
     if versions is not None:
         known = {name: item for name, item in known.items() if versions.get(name) == item.version}
-    revisions = [register] if isinstance(register, Workshop) else [item for _, item in revisions_in_force(register, window)]
-    needs = [{name: needed_signals(item, revision) for name, item in known.items()} for revision in revisions]
-    wanted = {signal for need in needs for signals in need.values() for signal in signals}
-    block, sources = _gather(parts, wanted, window)
-    per_revision: list[list[Verdict]] = []
-    results: list[Result] = []
-    for revision, need in zip(revisions, needs, strict=True):
-        results = compute_all(list(known.values()), revision, block, window)
-        figures = {
-            result.indicator: _figure(known[result.indicator], result, {p for signal in need[result.indicator] for p in sources.get(signal, ())})
-            for result in results
-        }
-        day = as_of or local_date_of_end(window, revision.time_zone)
-        per_revision.append([_judge(claim, packs, figures, day, as_of) for claim in claims])
-    return results, [merge_revisions(list(verdicts)) for verdicts in zip(*per_revision, strict=True)]
+    after = _measure(register, parts, known, window, processes)
+    before = None if baseline is None else _measure(register, baseline[0], known, baseline[1], processes)
+    malformed = tuple(sorted({*after.malformed, *(before.malformed if before is not None else ())}))
+    said = [*remarks, *of_data((), malformed, 1, ())]
+    revisions = [item.register for item in (*after.revisions, *(before.revisions if before is not None else ()))]
+    verdicts = []
+    for claim in claims:
+        found = [
+            _judge(claim, packs, now.figures, as_of or local_date_of_end(window, now.register.time_zone), as_of, then)
+            for now in after.revisions for then in ([item.figures for item in before.revisions] if before is not None else [None])
+        ]
+        verdicts.append(remark(merge_revisions(found), said, lambda claim=claim: machines_of(claim, packs, known, revisions)))  # type: ignore[misc]
+    return Evaluation(after.revisions[-1].results, before.revisions[-1].results if before is not None else (), tuple(verdicts), malformed)
 
 
-def _gather(parts: Iterable[Part], wanted: set[str], window: Window) -> tuple[Block, dict[str, set[Provenance]]]:
-    """The readings of the wanted signals that meet the window, and where those of each signal come from."""
-    equipment_wanted = {split_signal_id(signal)[0] for signal in wanted}
-    blocks: list[Block] = []
-    sources: dict[str, set[Provenance]] = {}
-    for header, equipment, part in parts:
-        if part is None or equipment not in equipment_wanted or header.provenance is Provenance.DERIVED:
-            continue
-        entry = next(item for item in header.parts if item.equipment == equipment)
-        if not meets(entry, window):
-            continue
-        try:
-            block = decode_part(equipment, part)
-        except Rejected as error:
-            raise Rejected(f"batch {header.seq} of {header.edge}, epoch {header.epoch}, {equipment}: {error}") from error
-        times = block.source_time_us
-        if (len(block), int(times.min()), int(times.max())) != (entry.rows, entry.from_us, entry.to_us):
-            raise Rejected(f"batch {header.seq} of {header.edge}, epoch {header.epoch}, {equipment}: rows or times differ from the header's entry")
-        named = np.array([name in wanted for name in block.signals], np.bool_)
-        rows = named[block.signal] & (times < window.end_us) & (times >= window.start_us - LOOKBACK_US)
-        if not bool(rows.any()):
-            continue
-        blocks.append(block if bool(rows.all()) else block.take(rows))
-        for index in np.unique(blocks[-1].signal).tolist():
-            sources.setdefault(block.signals[index], set()).add(header.provenance)
-    return concat(blocks), sources
+class _Revision(NamedTuple):
+    """Everything computed under one revision of the register."""
+
+    register: Workshop
+    results: tuple[Result, ...]
+    figures: dict[str, Figure]
+
+
+class _Found(NamedTuple):
+    revisions: tuple[_Revision, ...]
+    malformed: tuple[PartName, ...]
+
+
+def _measure(
+    register: Workshop | Sequence[tuple[int, Workshop]], parts: Parts, known: Mapping[str, Indicator], window: Window, processes: int
+) -> _Found:
+    revisions = (register,) if isinstance(register, Workshop) else tuple(item for _, item in revisions_in_force(register, window))
+    chosen = tuple(known.values())
+    found = measure_window(parts, chosen, revisions, window, processes)
+    signals = Task(chosen, revisions, window, ()).signals
+    sources = {name: {PROVENANCES[i] for i in range(len(PROVENANCES)) if found.sources[i, number]} for number, name in enumerate(signals)}
+    per_revision = []
+    for revision, components in zip(revisions, found.components, strict=True):
+        by_indicator: dict[str, list[Components]] = {name: [] for name in known}
+        for piece in components:
+            by_indicator[piece.indicator].append(piece)
+        results = tuple(item.evaluate(by_indicator[name], revision, window) for name, item in known.items())
+        figures = {}
+        for result in results:
+            item = known[result.indicator]
+            figures[item.id] = _figure(item, result, {source for name in needed_signals(item, revision) for source in sources[name]})
+        per_revision.append(_Revision(revision, results, figures))
+    return _Found(tuple(per_revision), tuple(PartName(*parts.table.name(number)) for number in found.malformed))
 
 
 def _figure(indicator: Indicator, result: Result, provenance: set[Provenance]) -> Figure:
@@ -135,11 +145,18 @@ def _figure(indicator: Indicator, result: Result, provenance: set[Provenance]) -
     )
 
 
-def _judge(claim: Claim, packs: Mapping[str, Pack], figures: Mapping[str, Figure], day: str, as_of: str | None) -> Verdict:
+def _judge(
+    claim: Claim, packs: Mapping[str, Pack], figures: Mapping[str, Figure], day: str, as_of: str | None, before: Mapping[str, Figure] | None
+) -> Verdict:
     if claim.pack is None or claim.clause is None:
         return judge(claim, figures.get(claim.indicator or ""), day)
     pack = packs.get(claim.pack)
     clause = pack.clause(claim.clause) if pack is not None else None
     if pack is None or clause is None:
         raise ConfigError(f"claim '{claim.id}': no clause '{claim.clause}' in a pack '{claim.pack}' here")
-    return judge_clause(claim, pack, clause, figures, as_of)
+    baselines = None if before is None else {
+        metric.id: before[metric.indicator] for metric in clause.metrics
+        # A baseline that is too thin is none.
+        if metric.indicator is not None and metric.indicator in before and too_thin(before[metric.indicator]) is None
+    }
+    return judge_clause(claim, pack, clause, figures, as_of, baselines)

@@ -1,4 +1,4 @@
-"""data/proofs.json: the hashes beside the range of the data log that the bundle holds."""
+"""data/proofs.json: the hashes beside the ranges of the data log that the bundle holds."""
 
 import msgspec
 
@@ -15,17 +15,13 @@ class Consistency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Proofs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the root of the whole data log is recomputed from, beside the leaves of the range [first, end)."""
+    """What the root of the whole data log is recomputed from, beside the leaves of the ranges."""
 
-    first: int
-    end: int
     size: int
-    left: tuple[str, ...]
-    """Hashes of the complete subtrees that cover [0, first), largest first: one for each bit set in `first`."""
-    to_size: tuple[str, ...]
-    """Consistency proof from `end` to `size`; empty when they are equal."""
+    holes: tuple[tuple[str, ...], ...]
+    """Before each range, and after the last one up to `size`: the hashes of the complete subtrees that cover what is not in the bundle."""
     checkpoints: tuple[Consistency, ...] = ()
-    """From checkpoints of the control log, and from sizes that were asked for, outside the range: to `size`."""
+    """From checkpoints of the control log, and from sizes that were asked for, outside the ranges: to `size`."""
 
 
 def encode_proofs(proofs: Proofs) -> bytes:
@@ -45,9 +41,9 @@ def decode_proofs(data: bytes) -> Proofs:
         raise Rejected(f"proofs: {error}") from error
     if canonical_json(proofs) != data:
         raise Rejected("proofs: not in canonical form (RFC 8785)")
-    if not 0 <= proofs.first < proofs.end <= proofs.size:
-        raise Rejected(f"proofs: range [{proofs.first}, {proofs.end}) of a log of {proofs.size} is empty or out of order")
-    for item in (*proofs.left, *proofs.to_size, *(item for proof in proofs.checkpoints for item in proof.hashes)):
+    if proofs.size < 0 or not proofs.holes:
+        raise Rejected("proofs: no size, or no holes")
+    for item in (*(item for hole in proofs.holes for item in hole), *(item for proof in proofs.checkpoints for item in proof.hashes)):
         if len(item) != 64 or set(item) - set("0123456789abcdef"):
             raise Rejected("proofs: a hash is 64 lower-case hexadecimal digits")
     if any(proof.new != proofs.size or not 0 < proof.old <= proof.new for proof in proofs.checkpoints):

@@ -36,8 +36,8 @@ def write_leaf(file: Writable, leaf: bytes, parts: Sequence[bytes | None] = ()) 
     return written
 
 
-def read_segment(file: BinaryIO, first: int, *, parts: bool = True) -> Iterator[tuple[bytes, list[bytes | None]]]:
-    """Every leaf of a segment with its parts, in order; with `parts=False` the parts are skipped, and the lists are empty.
+def read_segment(file: BinaryIO, first: int, *, parts: bool = True) -> Iterator[tuple[bytes, list[bytes | None], list[int]]]:
+    """Every leaf of a segment with its parts and their offsets in the file, in order; with `parts=False` the parts are skipped, the lists empty.
 
     Args:
         first: index that the segment must begin with.
@@ -50,22 +50,27 @@ def read_segment(file: BinaryIO, first: int, *, parts: bool = True) -> Iterator[
     stated = struct.unpack(">Q", head[4:])[0]
     if stated != first:
         raise Rejected(f"segment: starts at index {stated}, expected {first}")
-    count = 0
+    count, at = 0, HEAD_BYTES
     while prefix := file.read(4):
         length = _length(prefix, MAX_LEAF_BYTES, "leaf")
         leaf = _exactly(file, length)
         number = struct.unpack(">H", _exactly(file, 2))[0]
+        at += 6 + length
         found: list[bytes | None] = []
+        offsets: list[int] = []
         for _ in range(number):
             size = _length(_exactly(file, 4), MAX_BYTES, "part")
+            at += 4
             if parts:
                 found.append(_exactly(file, size) if size else None)
+                offsets.append(at)
             elif size:
                 # The byte before the end is read, so that a skip beyond the end of the file is noticed.
                 file.seek(size - 1, 1)
                 _exactly(file, 1)
+            at += size
         count += 1
-        yield leaf, found
+        yield leaf, found, offsets
     if count == 0:
         raise Rejected("segment: holds no leaf")
 

@@ -29,16 +29,28 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Size and root of a log, and the stretch [first, end) of it that the bundle holds."""
+    """Size and root of a log."""
 
     size: int
     root: str
+
+
+class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A range [first, end) of the data log that the bundle holds."""
+
     first: int
     end: int
 
 
+class WindowState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A window [start, end) in source time, µs, that figures were computed for."""
+
+    start_us: int
+    end_us: int
+
+
 class RegisterState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A revision of the register in force in the window, from the time of its control entry."""
+    """A revision of the register in force in a window, from the time of its control entry."""
 
     time_us: int
     digest: str
@@ -59,7 +71,7 @@ class IndicatorState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A gap that meets the window, as an edge declared it in a signed header (or, with an empty edge, the gateway in the control log)."""
+    """A gap that meets a window, as an edge declared it in a signed header."""
 
     edge: str
     signals: tuple[str, ...]
@@ -69,11 +81,22 @@ class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Absent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Parts that meet the window and are not in the bundle: withheld, or damaged before they reached the gateway."""
+    """Parts that meet a window and are not in the bundle."""
 
     equipment: str
+    why: str
+    """withheld: on purpose. pruned: deleted, as a control entry says. damaged: at the edge, which declared a gap. missing: nothing says why."""
     parts: int
     rows: int
+
+
+class PartName(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
+    """Which part of which batch."""
+
+    edge: str
+    epoch: int
+    seq: int
+    equipment: str
 
 
 class Predicate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,18 +105,30 @@ class Predicate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     v: int
     origin: str
     gateway_key: str
-    start_us: int
-    end_us: int
+    """Its present key, which signs the statement and both checkpoints."""
+    generation: int
+    """Of both logs: 1, and one more with each restore from a backup."""
+    window: WindowState
+    baseline: WindowState | None
     lookback_us: int
     as_of: str | None
     data: LogState
     control: LogState
+    ranges: tuple[Span, ...]
     registers: tuple[RegisterState, ...]
+    baseline_registers: tuple[RegisterState, ...]
     packs: tuple[PackState, ...]
     indicators: tuple[IndicatorState, ...]
     gaps: tuple[Loss, ...]
+    withheld: tuple[str, ...]
+    """Equipment whose parts were left out on purpose, sorted."""
     absent: tuple[Absent, ...]
+    malformed: tuple[PartName, ...]
+    """Authentic parts that cannot be decoded, or do not hold what their header says; they count as absent."""
+    undelivered: tuple[int, ...]
+    """Control entries that announce late data for a window which the data log does not hold in full."""
     results: tuple[dict[str, Any], ...]
+    baseline_results: tuple[dict[str, Any], ...]
     verdicts: tuple[dict[str, Any], ...]
 
 

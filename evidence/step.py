@@ -16,7 +16,7 @@ NAMES = {
     6: "batches",
     7: "register",
     8: "policy packs and claims",
-    9: "window and gaps",
+    9: "windows and gaps",
     10: "indicators",
     11: "verdicts",
     12: "signer",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from store.log import Checkpoint, open_note, parse_checkpoint
 from store.signing import decode_key
@@ -35,7 +36,9 @@ class TrustFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: tuple[GatewayKey, ...]
     edges: dict[str, tuple[str, ...]]
     witnesses: tuple[str, ...] = ()
-    """Public keys of witnesses; not used by this version."""
+    """Public keys of witnesses whose cosignatures are believed."""
+    authorities: tuple[str, ...] = ()
+    """Root certificates (PEM) of time-stamping authorities whose stamps (RFC 3161) are believed."""
     checkpoints: tuple[str, ...] = ()
     """Signed notes of checkpoints seen before, of `<origin>/data` and `<origin>/control`: a log that does not extend them is refused."""
     packs: tuple[str, ...] = ()
@@ -75,6 +78,19 @@ def check_trust(trust: TrustFile) -> None:
         raise Rejected("trust file: a pack digest is 64 lower-case hexadecimal digits")
     for note in trust.checkpoints:
         open_pinned(trust, note)
+    roots_of(trust)
+
+
+def roots_of(trust: TrustFile) -> list[Certificate]:
+    """The root certificates of time-stamping authorities.
+
+    Raises:
+        Rejected: one that is none.
+    """
+    try:
+        return [certificate for text in trust.authorities for certificate in load_pem_x509_certificates(text.encode())]
+    except (ValueError, UnicodeEncodeError) as error:
+        raise Rejected(f"trust file: an authority without a certificate in PEM form ({error})") from error
 
 
 def open_pinned(trust: TrustFile, note: str) -> tuple[str, Checkpoint]:

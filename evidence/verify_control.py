@@ -6,57 +6,17 @@ from typing import Any
 import msgspec
 
 from evidence.bag import CHECKPOINTS, CONTROL_LOG, BagReader
+from evidence.control import Control
 from evidence.ranges import Frontier
 from evidence.segment import read_segment
 from evidence.statement import Predicate
 from evidence.trust import GatewayKey, TrustFile, open_checkpoint, open_pinned
-from store.log import Checkpoint, leaf_hash, split_leaf
-from store.signing import decode_key, verify
-from workshop.batch import Provenance
+from store.control_kinds import Witness
+from store.generations import reach
+from store.log import Checkpoint, LogName, leaf_hash, split_leaf
+from store.signing import verify
 from workshop.canonical import canonical_json
-from workshop.errors import ConfigError, Rejected
-from workshop.register import Workshop, check_register
-
-KNOWN_KINDS = frozenset({"origin", "enrolment", "revocation", "epoch", "register", "checkpoint"})
-
-
-class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of an "enrolment": an edge, its key (base64) and its provenance."""
-
-    edge: str
-    key: str
-    provenance: Provenance
-
-
-class EpochStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of an "epoch": the gateway accepted a new journal of an edge, which continues the old chain (`prev` "chained") or not ("lost")."""
-
-    edge: str
-    epoch: int
-    old_epoch: int
-    old_seq: int
-    prev: str
-
-
-class _Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    origin: str
-    gateway_key: str
-
-
-class _Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    edge: str
-    reason: str
-
-
-class _Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    digest: str
-    reason: str
-    register: Workshop
-
-
-class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    size: int
-    root: str
+from workshop.errors import Rejected
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,44 +27,18 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: dict[str, Any]
 
 
-class Control(msgspec.Struct):
-    """What the control log says, as far as verdicts depend on it."""
-
-    edges: dict[str, list[tuple[int, Enrolment | None]]] = {}
-    """By edge, in the log's order: (time, enrolment), or None for a revocation."""
-    epochs: dict[tuple[str, int], EpochStart] = {}
-    registers: list[tuple[int, Workshop]] = []
-    sealed: dict[int, bytes] = {}
-    """Root of the data log by size, from "checkpoint" entries."""
-    unknown: dict[str, int] = {}
-    """Kinds that this program does not know, and how often."""
-    size: int = 0
-
-    def enrolment(self, edge: str, at_us: int) -> Enrolment | None:
-        """The enrolment in force when a batch was accepted, or None: never enrolled, or revoked before."""
-        found = None
-        for time_us, item in self.edges.get(edge, []):
-            if time_us < at_us or (item is not None and time_us == at_us):
-                found = item
-        return found
-
-    def enrolled_before(self, time_us: int) -> set[str]:
-        """The edges that were enrolled before this time, whatever became of them."""
-        return {edge for edge, events in self.edges.items() if events[0][0] < time_us}
-
-
-def check_checkpoints(bag: BagReader, predicate: Predicate, key: str) -> dict[str, Checkpoint]:
-    """(3) Both checkpoints are signed by the gateway, of this origin, and say what the statement says."""
+def check_checkpoints(bag: BagReader, predicate: Predicate) -> dict[str, Checkpoint]:
+    """(3) Both checkpoints are signed by the gateway, of this origin and one generation, and say what the statement says."""
     found: dict[str, Checkpoint] = {}
     for log, state in (("data", predicate.data), ("control", predicate.control)):
         try:
             note = bag.read(CHECKPOINTS[log]).decode()
         except UnicodeDecodeError as error:
             raise Rejected(f"checkpoint of the {log} log: not text") from error
-        found[log] = open_checkpoint(note, f"{predicate.origin}/{log}", [key])
-        if (found[log].size, found[log].root.hex()) != (state.size, state.root):
-            got = f"size {found[log].size}, root {found[log].root.hex()}"
-            raise Rejected(f"{log} log: the checkpoint says {got}, the statement size {state.size}, root {state.root}")
+        found[log] = open_checkpoint(note, f"{predicate.origin}/{log}", [predicate.gateway_key])
+        got = (found[log].size, found[log].root.hex(), found[log].generation)
+        if got != (state.size, state.root, predicate.generation):
+            raise Rejected(f"{log} log: the checkpoint says size, root and generation {got}, the statement {state}, {predicate.generation}")
     return found
 
 
@@ -119,45 +53,86 @@ def pinned_checkpoints(trust: TrustFile | None) -> dict[str, list[Checkpoint]]:
 
 
 def check_control(
-    bag: BagReader, checkpoint: Checkpoint, keys: Sequence[GatewayKey], origin: str, pinned: Sequence[Checkpoint]
-) -> Control:
-    """(4) The control log is complete from its first entry, every entry signed and canonical, its root as signed; it extends what was pinned."""
+    bag: BagReader, predicate: Predicate, checkpoint: Checkpoint, keys: Sequence[GatewayKey], pinned: Sequence[Checkpoint]
+) -> tuple[Control, dict[int, bytes]]:
+    """(4) The control log is complete from its first entry, every entry signed and canonical, its root as signed; it extends what was pinned.
+
+    Returns:
+        What it says, and its root at every size that a pinned checkpoint or a cosignature speaks of.
+    """
     control, tree, last_us = Control(), Frontier(), 0
-    wanted: dict[int, set[bytes]] = {}
-    for item in pinned:
-        wanted.setdefault(item.size, set()).add(item.root)
+    wanted = {item.size for item in pinned} | _cosigned_sizes(bag)
+    roots: dict[int, bytes] = {}
     with bag.open(CONTROL_LOG) as file:
-        for index, (leaf, parts) in enumerate(read_segment(file, 0)):
-            _agrees(tree, wanted)
+        for index, (leaf, parts, _) in enumerate(read_segment(file, 0)):
+            if index in wanted:
+                roots[index] = tree.root()
             if parts:
                 raise Rejected(f"control entry {index} has parts")
-            entry = _open_entry(leaf, index, keys)
+            entry = _open_entry(leaf, index, control, keys)
             if entry.time_us < last_us:
                 raise Rejected(f"control entry {index}: its time {entry.time_us} is before that of the entry before, {last_us}")
             last_us = entry.time_us
-            if (index == 0) != (entry.kind == "origin"):
-                raise Rejected(f"control entry {index} is '{entry.kind}': the log begins with its one entry 'origin'; entries are missing or added")
-            _take(control, entry, index, origin, keys)
+            if entry.kind == "restore" and entry.body.get("control_root") != tree.root().hex():
+                raise Rejected(f"control entry {index}: restored at root {entry.body.get('control_root')}, the log before it has {tree.root().hex()}")
+            control.take(entry.kind, entry.time_us, entry.body)
             tree.append(leaf_hash(leaf))
-    _agrees(tree, wanted)
-    control.size = tree.size
+    roots[tree.size] = tree.root()
     if tree.size != checkpoint.size or tree.root() != checkpoint.root:
         raise Rejected(
             f"got {tree.size} entries with root {tree.root().hex()}, the signed checkpoint says {checkpoint.size} with {checkpoint.root.hex()}: "
             "entries were changed, removed or added"
         )
-    if beyond := [size for size in wanted if size > tree.size]:
-        raise Rejected(f"the log has {tree.size} entries, a pinned checkpoint {max(beyond)}: it was cut at its end")
-    return control
+    if (control.origin, control.gateway_keys[-1][0], control.generation) != (predicate.origin, predicate.gateway_key, predicate.generation):
+        found = f"control log of '{control.origin}', generation {control.generation}, gateway key {control.gateway_keys[-1][0]}"
+        raise Rejected(f"{found}; the statement says '{predicate.origin}', {predicate.generation}, {predicate.gateway_key}")
+    for item in pinned:
+        check_pin(item, "control", control, tree.size)
+        if item.size in roots and item.size <= here(item, "control", control, tree.size) and roots[item.size] != item.root:
+            raise Rejected(f"at size {item.size} the root is {roots[item.size].hex()}, the pinned checkpoint says {item.root.hex()}: another history")
+    return control, roots
 
 
-def _agrees(tree: Frontier, wanted: dict[int, set[bytes]]) -> None:
-    for root in wanted.get(tree.size, ()):
-        if tree.root() != root:
-            raise Rejected(f"at size {tree.size} the root is {tree.root().hex()}, the pinned checkpoint says {root.hex()}: this is another history")
+def here(item: Checkpoint, log: LogName, control: Control, size: int) -> int:
+    """Up to which size of a log the generation of a checkpoint is still there: all of it, or what the restores after it have left.
+
+    Raises:
+        Rejected: a generation that the log does not declare: a restore is hidden.
+    """
+    left = reach(log, item.generation, control.restores)
+    return size if left is None else left
 
 
-def _open_entry(leaf: bytes, index: int, keys: Sequence[GatewayKey]) -> _Entry:
+def check_pin(item: Checkpoint, log: LogName, control: Control, size: int) -> int:
+    """How many entries that a pinned checkpoint has seen were lost in restores; a loss without a restore is none.
+
+    Raises:
+        Rejected: a checkpoint of a later generation, or of this one and longer than the log.
+    """
+    left = here(item, log, control, size)
+    if item.size > left and item.generation == control.generation:
+        raise Rejected(f"the {log} log has {size} entries, a pinned checkpoint {item.size}: it was cut at its end")
+    return max(0, item.size - left)
+
+
+def _cosigned_sizes(bag: BagReader) -> set[int]:
+    """Sizes in the checkpoints that witnesses brought; read before the log is checked, and believed only with it."""
+    sizes: set[int] = set()
+    with bag.open(CONTROL_LOG) as file:
+        for leaf, _, _ in read_segment(file, 0):
+            if b'"kind":"witness"' not in leaf:
+                continue
+            try:
+                body = msgspec.convert(msgspec.json.decode(split_leaf(leaf)[1])["body"], Witness)
+            except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError):
+                continue
+            for item in body.cosignatures:
+                number = item.note.split("\n", 2)[1:2]
+                sizes.update(int(text) for text in number if text.isdecimal() and len(text) < 18)
+    return sizes
+
+
+def _open_entry(leaf: bytes, index: int, control: Control, keys: Sequence[GatewayKey]) -> _Entry:
     time_us, data, signature = split_leaf(leaf)
     try:
         entry = msgspec.json.decode(data, type=_Entry)
@@ -166,43 +141,13 @@ def _open_entry(leaf: bytes, index: int, keys: Sequence[GatewayKey]) -> _Entry:
         raise Rejected(f"control entry {index}: {error}") from error
     if canonical != data or entry.v != 1 or entry.time_us != time_us:
         raise Rejected(f"control entry {index}: not canonical, not version 1, or its time differs from its leaf's")
-    if not any(item.valid_at(time_us) and verify(item.key, "control", data, signature) for item in keys):
+    present = control.gateway_keys[-1][0] if control.gateway_keys else str(entry.body.get("gateway_key"))
+    known = {item.key: item for item in keys}
+    if not control.gateway_keys and present not in known:
+        raise Rejected(f"control entry {index}: the log begins with gateway key {present}, which is not known")
+    if present not in known and any(known[key].to_us is not None for key, _ in control.gateway_keys if key in known):
+        raise Rejected(f"control entry {index}: gateway key {present} follows one that is believed only for a time, and is not known itself")
+    # A key that the log rotated to is vouched for by the one before it; the trust file may still say until when a key is believed.
+    if (present in known and not known[present].valid_at(time_us)) or not verify(present, "control", data, signature):
         raise Rejected(f"control entry {index} ('{entry.kind}') is not signed by a key that the gateway had at that time")
     return entry
-
-
-def _take(control: Control, entry: _Entry, index: int, origin: str, keys: Sequence[GatewayKey]) -> None:
-    """Reads an entry's body into what is known."""
-    try:
-        match entry.kind:
-            case "origin":
-                first = msgspec.convert(entry.body, _Origin)
-                if first.origin != origin or first.gateway_key not in {item.key for item in keys}:
-                    raise Rejected(f"control log of '{first.origin}' and gateway key {first.gateway_key}, expected '{origin}'")
-            case "enrolment":
-                enrolment = msgspec.convert(entry.body, Enrolment)
-                decode_key(enrolment.key)
-                events = control.edges.setdefault(enrolment.edge, [])
-                if any(item is not None and item.provenance is not enrolment.provenance for _, item in events):
-                    raise Rejected(f"edge '{enrolment.edge}' changes its provenance to {enrolment.provenance}; that is fixed for ever")
-                events.append((entry.time_us, enrolment))
-            case "revocation":
-                control.edges.setdefault(msgspec.convert(entry.body, _Revocation).edge, []).append((entry.time_us, None))
-            case "epoch":
-                start = msgspec.convert(entry.body, EpochStart)
-                control.epochs[start.edge, start.epoch] = start
-            case "register":
-                revision = msgspec.convert(entry.body, _Register)
-                check_register(revision.register)
-                if revision.register.digest != revision.digest:
-                    raise Rejected(f"register of digest {revision.register.digest} under the name {revision.digest}")
-                control.registers.append((entry.time_us, revision.register))
-            case "checkpoint":
-                sealed = msgspec.convert(entry.body, _Sealed)
-                if sealed.size < max(control.sealed, default=0) or control.sealed.get(sealed.size, bytes.fromhex(sealed.root)).hex() != sealed.root:
-                    raise Rejected(f"checkpoint of the data log at {sealed.size} contradicts an earlier one")
-                control.sealed[sealed.size] = bytes.fromhex(sealed.root)
-            case unknown:
-                control.unknown[unknown] = control.unknown.get(unknown, 0) + 1
-    except (msgspec.ValidationError, ValueError, ConfigError, Rejected) as error:
-        raise Rejected(f"control entry {index} ('{entry.kind}'): {error}") from error

@@ -64,6 +64,8 @@ class ZipWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._entries: list[Entry] = []
+        self.start = 0
+        """Offset of the bytes of the file that is being written."""
 
     @contextmanager
     def file(self, name: str) -> Iterator["_Body"]:
@@ -75,6 +77,7 @@ class ZipWriter:
         raw = (BASE + name).encode("ascii")
         at = self._file.tell()
         self._file.write(_local(raw, 0, 0))
+        self.start = self._file.tell()
         body = _Body(self._file)
         yield body
         end = self._file.tell()

@@ -3,7 +3,7 @@
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,8 +11,9 @@ import msgspec
 
 from analytics.compute import LOOKBACK_US, components_of, needed_signals
 from analytics.indicator import Components, Indicator, Result
+from evidence.archived import parts_in
 from evidence.bundle import export
-from evidence.evaluate import evaluate, parts_of
+from evidence.evaluate import evaluate
 from evidence.verdict import Verdict
 from gateway.house import House
 from workshop.errors import Rejected
@@ -109,19 +110,22 @@ class Figures:
         archive = self._house.archive
 
         def compute() -> bytes:
-            made: list[Verdict] = []
+            made: tuple[Verdict, ...] = ()
             if self._house.claims:
-                stored = archive.batches(*archive.range_for(window, LOOKBACK_US))
-                _, made = evaluate(
-                    archive.registers(), parts_of(item.batch for item in stored), self._house.claims, self._house.packs, window,
-                    indicators=self._indicators, as_of=as_of,
-                )
+                made = evaluate(
+                    archive.registers(), parts_in(archive, window), self._house.claims, self._house.packs, window, indicators=self._indicators,
+                    as_of=as_of,
+                ).verdicts
             return msgspec.json.encode(made)
 
         return self._verdicts.get((archive.data_size, archive.control_size, window, as_of), compute)
 
-    def bundle(self, window: Window, as_of: str | None) -> BinaryIO:
+    def bundle(
+        self, window: Window, as_of: str | None, baseline: Window | None = None, withhold: Sequence[str] = (), pinned: Sequence[int] = ()
+    ) -> BinaryIO:
         """A zip with everything that is needed to check the verdicts, open for reading and already deleted: it goes when it is closed.
+
+        Arguments as for `evidence.bundle.export`.
 
         Raises:
             ConfigError: nothing to judge, or nothing in the log.
@@ -131,7 +135,7 @@ class Figures:
             with self._exporting:
                 export(
                     self._house.archive, window=window, claims=self._house.claims, packs=self._house.packs, out=path, indicators=self._indicators,
-                    as_of=as_of,
+                    as_of=as_of, baseline=baseline, withhold=withhold, pinned=pinned,
                 )
             return path.open("rb")
         finally:

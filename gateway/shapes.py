@@ -125,6 +125,13 @@ class BundleRequest(msgspec.Struct, forbid_unknown_fields=True):
     to_us: int
     as_of: str | None = None
     """Judge by the rules of this date, YYYY-MM-DD; otherwise each pack on the last day of its force."""
+    baseline_from_us: int | None = None
+    baseline_to_us: int | None = None
+    """A second window, before the other one, for claims that compare."""
+    withhold: list[str] = []
+    """Equipment whose parts are left out, visibly."""
+    pinned: list[int] = []
+    """Sizes of the data log at which the evaluator has pinned checkpoints: proofs from there are included."""
 
 
 class CheckpointAnswer(msgspec.Struct):

@@ -15,7 +15,22 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         ValueError: an integer beyond 2^53 - 1, NaN, infinity or text that is not Unicode.
     """
-    return bytes(rfc8785.dumps(msgspec.to_builtins(value)))
+    plain = msgspec.to_builtins(value)
+    # Where no number is a float and every key is ASCII, msgspec's sorted JSON is the same bytes, fifty times sooner (tests compare the two).
+    if _is_simple(plain):
+        return msgspec.json.encode(plain, order="sorted")
+    return bytes(rfc8785.dumps(plain))
+
+
+def _is_simple(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(-LARGEST_INTEGER <= value <= LARGEST_INTEGER)
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_simple(item) for key, item in value.items())
+    return kind in (list, tuple) and all(_is_simple(item) for item in value)
 
 
 def sha256_hex(data: bytes) -> str:

@@ -69,7 +69,11 @@ def routes(house: House, indicators: Mapping[str, Indicator]) -> APIRouter:
     async def bundle(request: Request, _: evaluator) -> Response:
         wanted = await json_body(request, BundleRequest, 65_536)
         window, as_of = _window(wanted.from_us, wanted.to_us), _day(wanted.as_of)
-        file = await run_in_threadpool(figures.bundle, window, as_of)
+        if (wanted.baseline_from_us is None) != (wanted.baseline_to_us is None):
+            raise Rejected("baseline_from_us and baseline_to_us belong together")
+        given = wanted.baseline_from_us is not None and wanted.baseline_to_us is not None
+        baseline = _window(wanted.baseline_from_us or 0, wanted.baseline_to_us or 0) if given else None
+        file = await run_in_threadpool(figures.bundle, window, as_of, baseline, wanted.withhold, wanted.pinned)
         return StreamingResponse(_pieces(file), media_type="application/zip", headers={"content-disposition": 'attachment; filename="bundle.zip"'})
 
     return router

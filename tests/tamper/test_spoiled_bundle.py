@@ -10,6 +10,7 @@ import pytest
 import evidence.bundle
 from evidence.bag import CHECKPOINTS, CLAIMS, CONTROL_LOG, PROOFS, REGISTER, STATEMENT
 from evidence.bundle import export
+from evidence.control import Control
 from evidence.packs import load_packs
 from evidence.segment import read_segment, write_head, write_leaf
 from evidence.trust import TrustFile, pin, trust_of
@@ -18,12 +19,12 @@ from store.archive import Archive
 from store.log import checkpoint_text, sign_note
 from store.signing import SigningKey
 from tests.tamper.conftest import Good
-from tests.tamper.workbench import ORIGIN, WINDOW, Plant, Spoiled
+from tests.tamper.workbench import ORIGIN, T0, WINDOW, Plant, Spoiled
 from workshop.canonical import canonical_json, sha256_hex
 from workshop.errors import VerificationError
-from workshop.window import SECOND_US, Window
+from workshop.window import HOUR_US, SECOND_US, Window
 
-SEGMENT = "data/segments/000000000003-000000000024.seg"
+SEGMENT = "data/segments/000000000003-000000000022.seg"
 CHANGSHA = "data/packs/changsha-2015.json"
 PAYLOAD = (*CHECKPOINTS.values(), CLAIMS, CONTROL_LOG, PROOFS, REGISTER, STATEMENT, SEGMENT, CHANGSHA, "data/packs/yancheng-2022.json")
 TAGS = ("bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt")
@@ -89,7 +90,7 @@ def leaves_of(data: bytes, first: int, folder: Path) -> list[tuple[bytes, list[b
     path = folder / "leaves"
     path.write_bytes(data)
     with path.open("rb") as file:
-        return list(read_segment(file, first))
+        return [(leaf, parts) for leaf, parts, _ in read_segment(file, first)]
 
 
 def segment_of(first: int, leaves: list[tuple[bytes, list[bytes | None]]], folder: Path) -> bytes:
@@ -155,6 +156,37 @@ def _predicate(change: Callable[[dict[str, Any]], object]) -> Spoil:
     return lambda bundle, folder: edit
 
 
+def _proofs(change: Callable[[dict[str, Any]], object]) -> Spoil:
+    def spoil(bundle: Spoiled, folder: Path) -> None:
+        proofs = msgspec.json.decode(bundle.files[PROOFS])
+        change(proofs)
+        bundle.files[PROOFS] = canonical_json(proofs)
+
+    return spoil
+
+
+def _window(**moves: int) -> Spoil:
+    def move(predicate: dict[str, Any]) -> None:
+        for name, by in moves.items():
+            predicate["window"][name] += by
+
+    return _predicate(move)
+
+
+def _withheld(bundle: Spoiled, folder: Path) -> Callable[[dict[str, Any]], None]:
+    """One part is left out, and the statement admits it; its figures are those with the part."""
+    leaves = leaves_of(bundle.files[SEGMENT], 3, folder)
+    rows = msgspec.json.decode(leaves[10][0][12:-64])["parts"][0]["rows"]
+    leaves[10][1][0] = None
+    bundle.files[SEGMENT] = segment_of(3, leaves, folder)
+
+    def admit(predicate: dict[str, Any]) -> None:
+        predicate["withheld"] = ["robot-01"]
+        predicate["absent"] = [{"equipment": "robot-01", "why": "withheld", "parts": 1, "rows": rows}]
+
+    return admit
+
+
 def _lower_threshold(bundle: Spoiled, folder: Path) -> Callable[[dict[str, Any]], None]:
     bundle.files[CHANGSHA] = bundle.files[CHANGSHA].replace(b'"at_most":"0.70"', b'"at_most":"1.70"')
     digest = sha256_hex(bundle.files[CHANGSHA])
@@ -199,11 +231,20 @@ def _dishonest_result(predicate: dict[str, Any]) -> None:
 
 
 # What a gateway could do with its own key: everything is signed again and every manifest fits. (what, how, step that must refuse)
-DISHONEST: list[tuple[str, Spoil, int]] = [
+# None: the bundle still says nothing that is not so, and verifies to the same verdicts.
+DISHONEST: list[tuple[str, Spoil, int | None]] = [
     ("data checkpoint of another root", _json(CHECKPOINTS["data"], b"/data\n", b"/datb\n"), 3),
     ("control checkpoint without signature", lambda b, f: b.files.update({CHECKPOINTS["control"]: b.files[CHECKPOINTS["control"]][:40]}), 3),
     ("checkpoints swapped", lambda b, f: b.files.update({CHECKPOINTS["control"]: b.files[CHECKPOINTS["data"]]}), 3),
     ("checkpoint and statement at odds", _predicate(lambda p: p["data"].update(root="00" * 32)), 3),
+    ("data log said to be longer", _predicate(lambda p: p["data"].update(size=p["data"]["size"] + 1)), 3),
+    ("control log of another root", _predicate(lambda p: p["control"].update(root="00" * 32)), 3),
+    ("control log said to be longer", _predicate(lambda p: p["control"].update(size=p["control"]["size"] + 1)), 3),
+    ("a generation that is not", _predicate(lambda p: p.update(generation=2)), 3),
+    ("another version", _predicate(lambda p: p.update(v=2)), 2),
+    ("another origin", _predicate(lambda p: p.update(origin="chejian.local/test-00000000")), 2),
+    ("another gateway key", _predicate(lambda p: p.update(gateway_key=SigningKey.create().public)), 2),
+    ("a field too many", _predicate(lambda p: p.update(more=1)), 2),
     ("control entry removed from the middle", _control(lambda leaves: leaves.pop(2)), 4),
     ("first control entry removed", _control(lambda leaves: leaves.pop(0)), 4),
     ("last control entry removed", _control(lambda leaves: leaves.pop()), 4),
@@ -217,7 +258,7 @@ DISHONEST: list[tuple[str, Spoil, int]] = [
     ("control log cut by the gateway", _cut_logs("control"), 4),
     ("data log cut by the gateway", _cut_logs("data"), 5),
     ("batch removed from the middle", _data(lambda leaves: leaves.pop(5)), 5),
-    ("batch removed, file named after it", _data(lambda leaves: leaves.pop(5), "data/segments/000000000003-000000000023.seg"), 5),
+    ("batch removed, file named after it", _data(lambda leaves: leaves.pop(5), "data/segments/000000000003-000000000021.seg"), 5),
     ("batches cut at the end of the range", _data(lambda leaves: leaves.pop()), 5),
     ("batches swapped", _data(_swap), 5),
     ("batch twice", _data(lambda leaves: leaves.insert(5, leaves[5])), 5),
@@ -226,10 +267,18 @@ DISHONEST: list[tuple[str, Spoil, int]] = [
     ("batch's signature changed", _data(lambda leaves: _flip_leaf(leaves, 5, -1)), 5),
     ("range's segment missing", _remove_segment, 5),
     ("segment with another first index", lambda b, f: b.files.update({SEGMENT: b"CJS1" + bytes(7) + b"\x04" + b.files[SEGMENT][12:]}), 5),
-    ("hash left of the range changed", _json(PROOFS, b'"left":["', b'"left":["0'), 5),
-    ("hashes left of the range gone", lambda b, f: b.files.update({PROOFS: canonical_json({**msgspec.json.decode(b.files[PROOFS]), "left": []})}), 5),
-    ("consistency proof gone", lambda b, f: b.files.update({PROOFS: canonical_json({**msgspec.json.decode(b.files[PROOFS]), "to_size": []})}), 5),
-    ("range said to end elsewhere", _predicate(lambda p: p["data"].update(end=23)), 5),
+    ("hash before the range changed", _proofs(lambda p: p["holes"][0].__setitem__(0, "0" * 64)), 5),
+    ("hash before the range in another spelling", _proofs(lambda p: p["holes"][0].__setitem__(0, p["holes"][0][0].upper())), 5),
+    ("hashes before the range gone", _proofs(lambda p: p["holes"].__setitem__(0, [])), 5),
+    ("hash after the range changed", _proofs(lambda p: p["holes"][1].__setitem__(0, "0" * 64)), 5),
+    ("a hole more", _proofs(lambda p: p["holes"].append([])), 5),
+    ("no holes", _proofs(lambda p: p.update(holes=[])), 5),
+    ("proofs of another size", _proofs(lambda p: p.update(size=p["size"] + 1)), 5),
+    ("proofs in another spelling", lambda b, f: b.files.update({PROOFS: b.files[PROOFS] + b" "}), 5),
+    ("range said to end elsewhere", _predicate(lambda p: p["ranges"][0].update(end=21)), 5),
+    ("range said to begin elsewhere", _predicate(lambda p: p["ranges"][0].update(first=4)), 5),
+    ("range invented", _predicate(lambda p: p["ranges"].append({"first": 23, "end": 24})), 5),
+    ("no range", _predicate(lambda p: p["ranges"].clear()), 5),
     ("part changed", _part(lambda part: flip(part or b"", "last")), 6),
     ("part cut", _part(lambda part: (part or b"")[:-1]), 6),
     ("part left out in silence", _part(lambda part: None), 9),
@@ -244,17 +293,31 @@ DISHONEST: list[tuple[str, Spoil, int]] = [
     ("claims in another spelling", lambda b, f: b.files.update({CLAIMS: b.files[CLAIMS] + b"\n"}), 8),
     ("no claims", lambda b, f: b.files.update({CLAIMS: b"[]"}), 8),
     ("claim on a clause that is not there", _json(CLAIMS, b"CS-T1", b"CS-T2"), 8),
-    ("window moved", _predicate(lambda p: p.update(end_us=p["end_us"] - 10 * SECOND_US)), 10),
-    ("window begun earlier", _predicate(lambda p: p.update(start_us=p["start_us"] - 60 * SECOND_US)), 10),
-    ("window moved to before the range", _predicate(lambda p: p.update(start_us=p["start_us"] - 7200 * SECOND_US)), 9),
-    ("window beyond the range", _predicate(lambda p: p.update(end_us=p["end_us"] + 60 * SECOND_US)), 9),
-    ("window empty", _predicate(lambda p: p.update(end_us=p["start_us"])), 9),
+    ("window moved", _window(end_us=-10 * SECOND_US), 10),
+    ("window begun earlier", _window(start_us=-60 * SECOND_US), 10),
+    ("window moved to before the range", _window(start_us=-7200 * SECOND_US), 9),
+    ("window beyond the range", _window(end_us=60 * SECOND_US), 9),
+    ("window empty", _window(end_us=-120 * SECOND_US), 6),
+    ("window of eleven years", _window(end_us=11 * 366 * 86_400 * SECOND_US), 6),
     ("another lookback", _predicate(lambda p: p.update(lookback_us=0)), 9),
     ("rules as of no date", _predicate(lambda p: p.update(as_of="2026-13-01")), 9),
     ("rules as of another date", _predicate(lambda p: p.update(as_of="2016-01-01")), 11),
     ("gap hidden", _predicate(lambda p: p["gaps"].clear()), 9),
     ("gap shortened", _predicate(lambda p: p["gaps"][0].update(to_us=p["gaps"][0]["to_us"] - 1)), 9),
-    ("absent parts invented", _predicate(lambda p: p["absent"].append({"equipment": "cnc-01", "parts": 1, "rows": 1})), 9),
+    ("gap of another edge", _predicate(lambda p: p["gaps"][0].update(edge="edge-1")), 9),
+    ("gap of other signals", _predicate(lambda p: p["gaps"][0].update(signals=["robot-01/power"])), 9),
+    ("gap begun later", _predicate(lambda p: p["gaps"][0].update(from_us=p["gaps"][0]["from_us"] + 1)), 9),
+    ("gap for another reason", _predicate(lambda p: p["gaps"][0].update(reason="planned")), 9),
+    ("absent parts invented", _predicate(lambda p: p["absent"].append({"equipment": "cnc-01", "why": "damaged", "parts": 1, "rows": 1})), 9),
+    ("part left out and called withheld afterwards", _withheld, 10),
+    ("equipment said to be withheld", _predicate(lambda p: p["withheld"].append("cnc-01")), None),
+    ("withheld twice", _predicate(lambda p: p["withheld"].extend(["cnc-01", "cnc-01"])), 9),
+    ("malformed part invented", _predicate(lambda p: p["malformed"].append({"edge": "edge-1", "epoch": 1, "seq": 1, "equipment": "cnc-01"})), 10),
+    ("undelivered data invented", _predicate(lambda p: p["undelivered"].append(1)), 9),
+    ("baseline invented", _predicate(lambda p: p.update(baseline={"start_us": p["window"]["start_us"] - 1, "end_us": p["window"]["start_us"]})), 7),
+    ("baseline within the window", _predicate(lambda p: p.update(baseline=p["window"])), 6),
+    ("results of a baseline that is none", _predicate(lambda p: p["baseline_results"].append(p["results"][0])), 10),
+    ("register of a baseline that is none", _predicate(lambda p: p["baseline_registers"].append(p["registers"][0])), 7),
     ("result changed", _predicate(_dishonest_result), 10),
     ("result left out", _predicate(lambda p: p["results"].pop()), 10),
     ("result twice", _predicate(lambda p: p["results"].append(p["results"][0])), 10),
@@ -267,11 +330,15 @@ DISHONEST: list[tuple[str, Spoil, int]] = [
 
 
 @pytest.mark.parametrize(("what", "spoil", "step"), DISHONEST, ids=[row[0] for row in DISHONEST])
-def test_what_even_the_gateway_cannot_forge(good: Good, tmp_path: Path, what: str, spoil: Spoil, step: int) -> None:
+def test_what_even_the_gateway_cannot_forge(good: Good, tmp_path: Path, what: str, spoil: Spoil, step: int | None) -> None:
     bundle = Spoiled(good.folder, good.plant.key)
     change = spoil(bundle, tmp_path)
     bundle.sign(change or (lambda predicate: None))
-    assert refused(bundle.write(tmp_path / "b"), good.trust) == step
+    path = bundle.write(tmp_path / "b")
+    if step is None:
+        assert verify(path, good.trust).verdicts == verify(good.folder, good.trust).verdicts
+    else:
+        assert refused(path, good.trust) == step
 
 
 def test_signed_again_with_another_key_is_refused_by_the_statement(good: Good, tmp_path: Path) -> None:
@@ -327,14 +394,39 @@ def test_a_pinned_checkpoint_that_no_proof_reaches_is_refused(tmp_path: Path, go
     plant.archive.close()
 
 
-@pytest.mark.parametrize("ends", [(16, 24), (3, 15)])
+PATHS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+    ("hash changed", lambda path: path["hashes"].__setitem__(0, "0" * 64)),
+    ("from another size", lambda path: path.update(old=path["old"] - 1)),
+    ("to another size", lambda path: path.update(new=path["new"] - 1)),
+    ("hash more", lambda path: path["hashes"].append("0" * 64)),
+]
+
+
+@pytest.mark.parametrize(("what", "change"), PATHS, ids=[row[0] for row in PATHS])
+def test_a_spoiled_path_to_a_pinned_checkpoint_is_refused(
+    good: Good, tmp_path: Path, what: str, change: Callable[[dict[str, Any]], object]
+) -> None:
+    plant = Plant(tmp_path)
+    plant.run(T0 - 2 * HOUR_US, 40)
+    trust = pin(trust_of(plant.archive), [plant.archive.checkpoint("data")])
+    plant.run(T0 - HOUR_US - 60 * SECOND_US, 60)
+    plant.run(T0, 140)
+    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b", pinned=[4])
+    assert verify(tmp_path / "b", trust).ok
+    bundle = Spoiled(tmp_path / "b", plant.key)
+    bundle.sign(_proofs(lambda proofs: change(proofs["checkpoints"][0]))(bundle, tmp_path) or (lambda predicate: None))
+    assert refused(bundle.write(tmp_path / "c"), trust) == 5
+    plant.archive.close()
+
+
+@pytest.mark.parametrize("ends", [(16, 22), (3, 15)])
 def test_a_range_that_leaves_out_a_side_is_refused_by_the_window(
     good: Good, tmp_path: Path, ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dishonest(archive: Archive, window: Window, size: int) -> tuple[int, int]:
-        return ends
+    def dishonest(archive: Archive, control: Control, windows: list[Window], size: int) -> list[tuple[int, int]]:
+        return [ends]
 
-    monkeypatch.setattr(evidence.bundle, "_range", dishonest)
+    monkeypatch.setattr(evidence.bundle, "ranges_for", dishonest)
     export(good.plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b")
     assert refused(tmp_path / "b", good.trust) == 9
 

@@ -1,7 +1,12 @@
 """Canonical JSON: the examples of RFC 8785, and values that have no canonical form."""
 
+from typing import Any
+
 import msgspec
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workshop.canonical import LARGEST_INTEGER, canonical_json, sha256_hex
 
@@ -35,3 +40,23 @@ def test_what_has_no_canonical_form_is_an_error(value: object) -> None:
 
 def test_the_digest_is_lower_case_hexadecimal() -> None:
     assert sha256_hex(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+LEAVES = st.none() | st.booleans() | st.integers(min_value=-(2**60), max_value=2**60) | st.floats(allow_nan=False) | st.text()
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@given(VALUES)
+def test_the_quick_way_gives_the_librarys_bytes_or_refuses_as_it_does(value: Any) -> None:
+    try:
+        expected = rfc8785.dumps(value)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"\S"):
+            canonical_json(value)
+    else:
+        assert canonical_json(value) == expected
+
+
+@given(st.dictionaries(st.text(st.characters(max_codepoint=0x7F)), st.text() | st.integers(-LARGEST_INTEGER, LARGEST_INTEGER)))
+def test_the_quick_way_sorts_and_escapes_alike(value: dict[str, Any]) -> None:
+    assert canonical_json(value) == rfc8785.dumps(value)

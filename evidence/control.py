@@ -1,0 +1,235 @@
+"""What the control log says, as far as verdicts depend on it: read entry by entry, by the exporter and by the verifier alike."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from store.archive_records import ControlEntry
+from store.control_kinds import (
+    KINDS,
+    Announcement,
+    Answer,
+    Body,
+    Challenge,
+    Commitment,
+    Enrolment,
+    EpochStart,
+    KeyRevocation,
+    LostBatches,
+    Origin,
+    Prune,
+    RegisterRevision,
+    Restore,
+    Revocation,
+    Rotation,
+    Sealed,
+    Witness,
+)
+from store.signing import decode_key, decode_signature, verify
+from workshop.batch import Header
+from workshop.canonical import canonical_json
+from workshop.errors import ConfigError, Rejected
+from workshop.register import Workshop, check_register
+
+
+class Enrolled(msgspec.Struct):
+    """An edge from an enrolment on, with the keys that it had after one another."""
+
+    enrolment: Enrolment
+    rotations: list[Rotation] = []
+
+    @property
+    def keys(self) -> list[str]:
+        """Every key since the enrolment, the present one last."""
+        return [self.enrolment.key, *(item.statement.new for item in self.rotations)]
+
+    def key_of(self, header: Header) -> str:
+        """The key that signs this batch: batches sealed before a rotation keep the old one."""
+        for item in self.rotations:
+            if (header.epoch, header.seq) <= (item.statement.epoch, item.statement.after_seq):
+                return item.statement.old
+        return self.keys[-1]
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """A commitment with its place in the control log."""
+
+    index: int
+    time_us: int
+    body: Commitment
+
+
+class Asked(msgspec.Struct):
+    """A spot challenge, and what came back."""
+
+    time_us: int
+    body: Challenge
+    answer: Answer | None = None
+
+
+class Control(msgspec.Struct):
+    """The state after the entries so far."""
+
+    origin: str = ""
+    gateway_keys: list[tuple[str, int]] = []
+    """(key, from µs), the present one last."""
+    revoked_keys: dict[str, int] = {}
+    """Former gateway keys in wrong hands, by the number of entries up to which they are believed."""
+    edges: dict[str, list[tuple[int, Enrolled | None]]] = {}
+    """By edge, in the log's order: (time, enrolment), or None for a revocation."""
+    epochs: dict[tuple[str, int], EpochStart] = {}
+    lost: dict[tuple[str, int], list[LostBatches]] = {}
+    """By edge and epoch: batches that a restore lost."""
+    registers: list[tuple[int, Workshop]] = []
+    sealed: dict[int, bytes] = {}
+    """Root of the data log by size, from "checkpoint" and "restore" entries."""
+    commitments: list[Committed] = []
+    announcements: list[tuple[int, Announcement]] = []
+    """(index of the entry, announcement)"""
+    prunes: list[Prune] = []
+    restores: list[Restore] = []
+    witnesses: list[Witness] = []
+    challenges: dict[int, Asked] = {}
+    unknown: dict[str, int] = {}
+    """Kinds that this program does not know, and how often."""
+    size: int = 0
+
+    @property
+    def generation(self) -> int:
+        """1, and one more with each restore."""
+        return self.restores[-1].generation if self.restores else 1
+
+    def enrolled(self, edge: str, at_us: int) -> Enrolled | None:
+        """The enrolment in force when a batch was accepted, or None: never enrolled, or revoked before."""
+        found = None
+        for time_us, item in self.edges.get(edge, []):
+            if time_us < at_us or (item is not None and time_us == at_us):
+                found = item
+        return found
+
+    def awaited(self, window_end_us: int, accepted_us: int) -> set[str]:
+        """The edges that must be heard beyond the window's end: all that were enrolled before it, but for those revoked by the time accepted."""
+        return {
+            edge for edge, events in self.edges.items()
+            if events[0][0] < window_end_us and not (events[-1][1] is None and events[-1][0] <= accepted_us)
+        }
+
+    def take(self, kind: str, time_us: int, body: dict[str, Any]) -> None:
+        """The next entry.
+
+        Raises:
+            Rejected: a body that does not fit its kind, or one that contradicts the entries before.
+        """
+        index, self.size = self.size, self.size + 1
+        if (index == 0) != (kind == "origin"):
+            raise Rejected(f"control entry {index} is '{kind}': the log begins with its one entry 'origin'; entries are missing or added")
+        if kind not in KINDS:
+            self.unknown[kind] = self.unknown.get(kind, 0) + 1
+            return
+        try:
+            self._take(index, time_us, msgspec.convert(body, KINDS[kind]))
+        except (msgspec.ValidationError, ValueError, ConfigError, Rejected) as error:
+            raise Rejected(f"control entry {index} ('{kind}'): {error}") from error
+
+    def _take(self, index: int, time_us: int, body: Body) -> None:
+        match body:
+            case Origin():
+                decode_key(body.gateway_key)
+                self.origin, self.gateway_keys = body.origin, [(body.gateway_key, 0)]
+            case Enrolment():
+                decode_key(body.key)
+                events = self.edges.setdefault(body.edge, [])
+                if any(item is not None and item.enrolment.provenance is not body.provenance for _, item in events):
+                    raise Rejected(f"edge '{body.edge}' changes its provenance to {body.provenance}; that is fixed for ever")
+                events.append((time_us, Enrolled(body)))
+            case Revocation():
+                self.edges.setdefault(body.edge, []).append((time_us, None))
+            case Rotation():
+                self._rotate(time_us, body)
+            case KeyRevocation():
+                if body.control_size > index or body.key not in {key for key, _ in self.gateway_keys[:-1]}:
+                    raise Rejected(f"key {body.key} is no former key of the gateway")
+                self.revoked_keys[body.key] = body.control_size
+            case EpochStart():
+                self.epochs[body.edge, body.epoch] = body
+            case LostBatches():
+                self._lose(body)
+            case RegisterRevision():
+                check_register(body.register)
+                if body.register.digest != body.digest:
+                    raise Rejected(f"register of digest {body.register.digest} under the name {body.digest}")
+                self.registers.append((time_us, body.register))
+            case Sealed():
+                self._seal(body.size, body.root)
+            case Restore():
+                if body.control_size != index or body.generation != self.generation + 1:
+                    said = f"generation {body.generation} from {body.control_size} entries"
+                    raise Rejected(f"{said}; this is entry {index} of generation {self.generation}")
+                self._seal(body.data_size, body.data_root)
+                self.restores.append(body)
+            case Commitment():
+                self.commitments.append(Committed(index, time_us, body))
+            case Announcement():
+                self.announcements.append((index, body))
+            case Prune():
+                self.prunes.append(body)
+            case Witness():
+                self.witnesses.append(body)
+            case Challenge():
+                self.challenges[index] = Asked(time_us, body)
+            case Answer():
+                self._answer(time_us, body)
+            case _:
+                pass
+
+    def _seal(self, size: int, root: str) -> None:
+        if size < max(self.sealed, default=0) or self.sealed.get(size, bytes.fromhex(root)).hex() != root:
+            raise Rejected(f"checkpoint of the data log at {size} contradicts an earlier one")
+        self.sealed[size] = bytes.fromhex(root)
+
+    def _rotate(self, time_us: int, body: Rotation) -> None:
+        statement, data = body.statement, canonical_json(body.statement)
+        if statement.origin != self.origin:
+            raise Rejected(f"rotation at '{statement.origin}'")
+        enrolled = None if statement.subject == "gateway" else self._present(statement.subject)
+        old = self.gateway_keys[-1][0] if enrolled is None else enrolled.keys[-1]
+        for key, signature in ((old, body.old_signature), (statement.new, body.new_signature)):
+            if statement.old != old or not verify(key, "rotation", data, decode_signature(signature)):
+                raise Rejected(f"rotation of '{statement.subject}': not signed by its present key {old} and by the new one")
+        if enrolled is None:
+            self.gateway_keys.append((statement.new, time_us))
+        else:
+            enrolled.rotations.append(body)
+
+    def _lose(self, body: LostBatches) -> None:
+        statement = body.statement
+        stated = (statement.edge, statement.epoch, statement.watermark + 1, statement.first_seq - 1, statement.origin, statement.generation)
+        if stated != (body.edge, body.epoch, body.from_seq, body.to_seq, self.origin, self.generation) or self.generation == 1:
+            raise Rejected(f"lost batches of '{body.edge}' differ from what the edge stated, or no restore lost them")
+        if not verify(self._present(body.edge).keys[-1], "resume", canonical_json(statement), decode_signature(body.signature)):
+            raise Rejected(f"lost batches of '{body.edge}': the statement is not signed by the edge")
+        self.lost.setdefault((body.edge, body.epoch), []).append(body)
+
+    def _answer(self, time_us: int, body: Answer) -> None:
+        asked, statement = self.challenges.get(body.challenge), body.statement
+        if asked is None or statement.question != asked.body.question:
+            raise Rejected(f"an answer to question {body.challenge}, which was not asked so")
+        key = self._present(statement.question.edge).keys[-1]
+        if not verify(key, "answer", canonical_json(statement), decode_signature(body.signature)):
+            raise Rejected(f"answer of '{statement.question.edge}': not signed by the edge")
+        asked.answer = asked.answer or body
+
+    def _present(self, edge: str) -> Enrolled:
+        events = [item for _, item in self.edges.get(edge, []) if item is not None]
+        if not events:
+            raise Rejected(f"edge '{edge}' is not enrolled")
+        return events[-1]
+
+
+def control_of(entries: Iterable[ControlEntry]) -> Control:
+    """The state after these entries, from the first."""
+    control = Control()
+    for entry in entries:
+        control.take(entry.kind, entry.time_us, entry.body)
+    return control

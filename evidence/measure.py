@@ -1,0 +1,175 @@
+"""From parts to components, hour after hour: what is in memory is two hours of readings, however long the window is.
+
+A part that is authentic but cannot be decoded, or holds other rows or times than its signed header says, counts as absent and is named: one rule for
+gateway and verifier.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.compute import LOOKBACK_US, measure_all, needed_signals
+from analytics.indicator import Components, Indicator
+from evidence.parts import PROVENANCES, PartTable, Reader
+from workshop.block import Block, concat
+from workshop.columns import Columns, Decoder, body_bytes
+from workshop.errors import Rejected
+from workshop.register import Workshop
+from workshop.signal import signal_id
+from workshop.window import HOUR_US, Window
+
+SLAB_ROWS = 400_000
+GROUP_ROWS = 150_000
+GROUP_BYTES = 64 * 2**20
+_NO_STATUS = np.zeros(1, np.int32)
+
+
+class Task(NamedTuple):
+    """A stretch of the window to measure."""
+
+    indicators: tuple[Indicator, ...]
+    revisions: tuple[Workshop, ...]
+    window: Window
+    slabs: tuple[Window, ...]
+    """The stretch cut into pieces that adjoin."""
+
+    @property
+    def signals(self) -> list[str]:
+        """Ids of all signals that an indicator reads under any revision, sorted."""
+        return sorted({name for register in self.revisions for item in self.indicators for name in needed_signals(item, register)})
+
+
+class Measured(NamedTuple):
+    """What a stretch gave."""
+
+    components: tuple[tuple[Components, ...], ...]
+    """By revision: of all indicators."""
+    sources: NDArray[np.bool_]
+    """bool[provenances, signals]: whether a reading of this signal came from there."""
+    malformed: tuple[int, ...]
+    """Numbers of parts in the table that count as absent."""
+
+
+def slabs_of(table: PartTable, window: Window, most_rows: int = SLAB_ROWS) -> list[tuple[Window, int]]:
+    """The window cut at full hours, as many hours together as hold not too many rows, at least one; with the rows that begin in each."""
+    hours = list(window.hours())
+    first = window.start_us // HOUR_US
+    place = np.clip(table.from_us // HOUR_US - first, 0, len(hours) - 1)
+    rows = np.bincount(place, table.rows, len(hours)).astype(np.int64).tolist()
+    slabs: list[tuple[Window, int]] = []
+    for hour, number in zip(hours, rows, strict=True):
+        if slabs and slabs[-1][1] + number <= most_rows:
+            slabs[-1] = (Window(slabs[-1][0].start_us, hour.end_us), slabs[-1][1] + number)
+        else:
+            slabs.append((hour, number))
+    return slabs
+
+
+def measure(table: PartTable, reader: Reader, task: Task) -> Measured:
+    """Components of every indicator under every revision, slab by slab."""
+    signals = task.signals
+    gather = _Gather(table, reader, signals, Window(task.slabs[0].start_us - LOOKBACK_US, task.slabs[-1].end_us))
+    components: list[list[Components]] = [[] for _ in task.revisions]
+    none, few = np.zeros(0, np.int64), np.zeros(0, np.uint8)
+    kept = _block(signals, none, none, none, few, np.zeros(0, np.float64), none, few)
+    for slab in task.slabs:
+        kept = _sorted(concat([kept, *gather.until(slab.end_us)]))
+        late = kept.source_time_us >= slab.end_us
+        block = kept.take(~late) if bool(late.any()) else kept
+        for found, register in zip(components, task.revisions, strict=True):
+            found.extend(measure_all(task.indicators, register, block, slab))
+        kept = kept.take(kept.source_time_us >= slab.end_us - LOOKBACK_US)
+    return Measured(tuple(tuple(found) for found in components), gather.sources, tuple(sorted(gather.malformed)))
+
+
+def _block(
+    signals: list[str], signal: NDArray[np.int64], source: NDArray[np.int64], received: NDArray[np.int64], kind: NDArray[np.uint8],
+    f64: NDArray[np.float64], i64: NDArray[np.int64], quality: NDArray[np.uint8],
+) -> Block:
+    """Rows without statuses and texts: no indicator reads them."""
+    return Block(
+        signals, [""], signal.astype(np.int32), source, received, kind, f64, i64, [], quality,
+        np.broadcast_to(_NO_STATUS, len(signal)),
+    )
+
+
+def _sorted(block: Block) -> Block:
+    """The rows signal after signal. Sixteen bits are sorted by radix, in one pass."""
+    key = block.signal.astype(np.uint16) if len(block.signals) < 2**16 else block.signal
+    return block if not bool((key[1:] < key[:-1]).any()) else block.take(np.argsort(key, kind="stable"))
+
+
+class _Gather:
+    """Decodes the parts that meet a stretch, in order of the time at which they begin."""
+
+    def __init__(self, table: PartTable, reader: Reader, signals: list[str], stretch: Window) -> None:
+        self._table, self._reader, self._signals, self._stretch = table, reader, signals, stretch
+        self._number = {name: i for i, name in enumerate(signals)}
+        meeting = np.flatnonzero((table.from_us < stretch.end_us) & (table.to_us >= stretch.start_us))
+        self._order: NDArray[np.int64] = meeting[np.argsort(table.from_us[meeting], kind="stable")]
+        self._decoder = Decoder()
+        self._numbers: dict[tuple[int, int], tuple[object, NDArray[np.int64]]] = {}
+        self.sources = np.zeros((len(PROVENANCES), len(signals)), np.bool_)
+        self.malformed: set[int] = set()
+
+    def until(self, time_us: int) -> Iterator[Block]:
+        """The rows of the next parts, up to those that begin at this time."""
+        count = int(np.searchsorted(self._table.from_us[self._order], time_us))
+        due, self._order = self._order[:count], self._order[count:]
+        while len(due):
+            size = max(1, int(np.searchsorted(np.cumsum(self._table.rows[due]), GROUP_ROWS)))
+            group, due = due[:size], due[size:]
+            numbers = group.tolist()
+            data = self._reader.read([tuple(place) for place in self._table.place[group].tolist()])
+            for chosen, columns in self._decode(numbers, data):
+                block = self._rows(chosen, columns)
+                if len(block):
+                    yield block
+
+    def _decode(self, numbers: list[int], data: Sequence[bytes]) -> Iterator[tuple[NDArray[np.int64], Columns]]:
+        """The columns of these parts together, or of each half if one of them refuses: the malformed ones are found and passed over."""
+        try:
+            if sum(body_bytes(part) for part in data) <= GROUP_BYTES or len(data) == 1:
+                yield np.array(numbers, np.int64), self._decoder.decode(data)
+                return
+        except Rejected:
+            if len(data) == 1:
+                self.malformed.add(numbers[0])
+                return
+        half = len(data) // 2
+        yield from self._decode(numbers[:half], data[:half])
+        yield from self._decode(numbers[half:], data[half:])
+
+    def _rows(self, chosen: NDArray[np.int64], columns: Columns) -> Block:
+        table, time = self._table, columns.source_time_us
+        starts = np.cumsum(columns.rows) - columns.rows
+        wrong = (
+            (columns.rows != table.rows[chosen]) | (np.minimum.reduceat(time, starts) != table.from_us[chosen])
+            | (np.maximum.reduceat(time, starts) != table.to_us[chosen])
+        )
+        self.malformed.update(chosen[wrong].tolist())
+        equipment = table.equipment[chosen].tolist()
+        maps = [self._map(number, description) for number, description in zip(equipment, columns.descriptions, strict=True)]
+        signal = np.repeat(np.concatenate(maps), columns.counts)
+        wanted = (signal >= 0) & (time >= self._stretch.start_us) & (time < self._stretch.end_us)
+        if bool(wrong.any()):
+            wanted &= ~np.repeat(wrong, columns.rows)
+        provenance = np.repeat(table.provenance[chosen], columns.rows)[wanted]
+        signal = signal[wanted]
+        there = np.bincount(provenance * len(self._signals) + signal, minlength=self.sources.size) > 0
+        self.sources |= there.reshape(self.sources.shape)
+        return _block(
+            self._signals, signal, time[wanted], columns.received_time_us[wanted], columns.kind[wanted], columns.value_f64[wanted],
+            columns.value_i64[wanted], columns.quality[wanted],
+        )
+
+    def _map(self, equipment: int, description: object) -> NDArray[np.int64]:
+        """Number of each signal of a part among the wanted ones, -1 for the others. The description is kept, so that its id stays its own."""
+        found = self._numbers.get((equipment, id(description)))
+        if found is None:
+            name = self._table.equipment_names[equipment]
+            numbers = [self._number.get(signal_id(name, signal), -1) for signal in description.signals]  # type: ignore[attr-defined]
+            found = self._numbers[equipment, id(description)] = (description, np.array(numbers, np.int64))
+        return found[1]
