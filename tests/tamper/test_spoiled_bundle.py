@@ -1,4 +1,4 @@
-"""One table: what is spoiled, and the step that must refuse it. A new field in the bundle needs a new row."""
+"""One table, long because it is one: what is spoiled, and the step that must refuse it. A new field in the bundle needs a new row."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Measuring by the hour, in groups and in several processes gives what measuring the whole window at once gives."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_any_cut_gives_what_the_whole_gives(most_rows: int) -> None:
     parts = in_memory()
     slabs = slabs_of(parts.table, WINDOW, most_rows)
     assert slabs[0][0].start_us == WINDOW.start_us and slabs[-1][0].end_us == WINDOW.end_us
-    assert all(before[0].end_us == after[0].start_us for before, after in zip(slabs, slabs[1:], strict=False))
+    assert all(before[0].end_us == after[0].start_us for before, after in pairwise(slabs))
     found = measure(*parts, Task(INDICATORS, (REGISTER,), WINDOW, tuple(slab for slab, _ in slabs)))
     results = [item.evaluate([piece for piece in found.components[0] if piece.indicator == item.id], REGISTER, WINDOW) for item in INDICATORS]
     assert results == compute_all(INDICATORS, REGISTER, whole(), WINDOW)
