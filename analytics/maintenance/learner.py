@@ -91,7 +91,9 @@ class Learner:
 
 def pool_for(task: Task, problem: Problem) -> list[Candidate]:
     """The candidates that compete for this task."""
-    histories = task.group is not None and task.time is not None
+    # With rows of one unit on both sides, its history would reach across the split.
+    whole = task.protocol not in {"stratified-kfold", "chronological"}
+    histories = task.group is not None and task.time is not None and whole
     return candidates(classes=bool(problem.classes), life=task.task == "rul", histories=histories, numeric=len(problem.numeric), quick=task.effort == "quick")
 
 

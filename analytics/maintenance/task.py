@@ -193,3 +193,24 @@ def _inputs(task: Task, table: Table) -> list[str]:
     if not kept:
         raise ConfigError(f"{table.name}: no input column is left after --inputs, --exclude, --target, --group and --time")
     return kept
+
+
+def question_of(task: Task, table: Table, numeric: tuple[str, ...], text: tuple[str, ...]) -> Problem:
+    """Rows to be answered: as `problem_of`, without a target.
+
+    Raises:
+        ConfigError: an input column is absent, or text where numbers are wanted.
+    """
+    for name in numeric:
+        if is_text(table.column(name, "the model's inputs")):
+            raise ConfigError(f"{table.name}: column '{name}' is text; the model has learned from numbers")
+    columns = dict(table.columns)
+    for name in text:
+        if not is_text(table.column(name, "the model's inputs")):
+            columns[name] = np.array([None if number != number else f"{number:g}" for number in columns[name].tolist()], object)  # noqa: PLR0124 — NaN
+    columns[_ASKED] = np.zeros(len(table))
+    asked = msgspec.structs.replace(task, task="regression", target=_ASKED, cap=None)
+    return problem_of(asked, Table(table.name, columns), known=numeric + text)
+
+
+_ASKED = "\0asked"
