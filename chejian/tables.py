@@ -57,10 +57,12 @@ def read_table(path: Path, sep: str | None = None) -> Table:
 
 
 def separator_of(lines: Sequence[str]) -> str:
-    """The character that stands equally often, at least once, in each of the first lines; a space (any white space) if there is none."""
-    for mark in (",", ";", "\t", "|"):
-        counts = {line.count(mark) for line in lines if '"' not in line} or {line.count(mark) for line in lines[:1]}
-        if min(counts) > 0 and (len(counts) == 1 or mark in ",\t"):
+    """The character that stands in the first line and in at least half of those that follow; a space (any white space) if there is none.
+
+    A semicolon goes before a comma, which may be a decimal one.
+    """
+    for mark in (";", "\t", "|", ","):
+        if mark in lines[0] and sum(mark in line for line in lines) >= len(lines) / 2:
             return mark
     return " "
 
@@ -74,7 +76,8 @@ def has_header(cells: Sequence[str]) -> bool:
 
 def _text(path: Path, content: bytes, sep: str | None) -> Table:
     text = _decoded(path, content)
-    mark = {"\\t": "\t", "tab": "\t", "space": " "}.get(sep or "", sep) or separator_of([line for line in text.splitlines()[:50] if line.strip()][:20])
+    first = [line for line in text.splitlines()[:50] if line.strip()][:20]
+    mark = {"\\t": "\t", "tab": "\t", "space": " "}.get(sep or "", sep) or separator_of(first or [""])
     if len(mark) != 1:
         raise ConfigError(f"--sep '{sep}': one character is wanted, or tab or space")
     try:

@@ -1,7 +1,7 @@
 """Judges detection without examples of faults: learned from the first rows of each file, tried on the rest."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -11,7 +11,7 @@ from analytics.maintenance.detection import Normal
 from analytics.maintenance.evaluate import Progress, silent
 from analytics.maintenance.leaks import find_leaks
 from analytics.maintenance.measures import class_metrics, delays, mcc_of
-from analytics.maintenance.report import Report, Warning_, verdict_of
+from analytics.maintenance.report import Caution, Report, verdict_of
 from analytics.maintenance.splits import Rows
 from analytics.maintenance.table import Numbers, Table
 from analytics.maintenance.task import Problem, Task, check_task, problem_of
@@ -42,7 +42,9 @@ def evaluate_anomaly(task: Task, tables: Sequence[Table], *, progress: Progress 
         (table.name if len(problem.groups) == 1 else f"{table.name} {problem.groups[g]}", problem.take(np.flatnonzero(problem.group == g)))
         for table, problem in problems for g in np.unique(problem.group)
     ]
-    warnings, tried, digest = [], [], hashlib.sha256()
+    warnings: list[Caution] = []
+    tried: list[Tried] = []
+    digest = hashlib.sha256()
     for i, (name, problem) in enumerate(pieces):
         progress(name, i + 1, len(pieces))
         tried.append(_try(task, name, problem, warnings, digest))
@@ -50,16 +52,15 @@ def evaluate_anomaly(task: Task, tables: Sequence[Table], *, progress: Progress 
     truth, alarm, score = (np.concatenate([getattr(one, key) for one in tried]) for key in ("truth", "alarm", "score"))
     if np.ptp(truth) == 0:
         raise ConfigError(f"column '{task.target}': the rows that are scored are all {'events' if truth[0] else 'sound'}; nothing can be judged")
-    naive = {"never": np.zeros(len(truth)), "always": np.ones(len(truth)), "index only": np.concatenate([_second_half(len(one.truth)) for one in tried])}
+    late = np.concatenate([_second_half(len(one.truth)) for one in tried])
+    naive = {"never": np.zeros(len(truth)), "always": np.ones(len(truth)), "index only": late}
     sizes = [len(one.truth) for one in tried]
     files = np.repeat(np.arange(len(tried)), sizes)
     unit = files if len(tried) >= 5 else np.concatenate([stretches(size) + 1000 * i for i, size in enumerate(sizes)])
     draws = resampled(unit, seed=task.seed)
     unbeaten = []
     for name, answer in naive.items():
-        def gain(rows: Rows, answer: Numbers = answer) -> float:
-            return mcc_of(truth[rows], alarm[rows]) - mcc_of(truth[rows], answer[rows])
-
+        gain = _gain(truth, alarm, answer)
         if not beats(gain, draws):
             unbeaten.append((gain(np.arange(len(truth))), name))
 
@@ -74,7 +75,8 @@ def evaluate_anomaly(task: Task, tables: Sequence[Table], *, progress: Progress 
         baselines={name: class_metrics(truth, answer, None, 2) for name, answer in naive.items()}, warnings=warnings,
         verdict=verdict_of(warnings, [name for _, name in sorted(unbeaten)]), task=task.task, protocol=task.protocol,
         rows=sum(len(problem) for _, problem in pieces), units=len(pieces),
-        data_digest=hashlib.sha256("".join(table.digest() for table in tables).encode()).hexdigest(), model_digest=digest.hexdigest(), model={"t2 and q": 1.0},
+        data_digest=hashlib.sha256("".join(table.digest() for table in tables).encode()).hexdigest(), model_digest=digest.hexdigest(),
+        model={"t2 and q": 1.0},
     )
 
 
@@ -86,17 +88,18 @@ def cut_of(task: Task, rows: int, name: str) -> int:
     """
     cut = task.train_rows if task.train_rows is not None else round((task.train_share or _SHARE) * rows)
     if not 10 <= cut <= rows - 5:
-        raise ConfigError(f"{name}: {rows} rows, of which {cut} to learn from (--train-rows, --train-share); at least 10, and 5 must be left to score")
+        raise ConfigError(f"{name}: {rows} rows, {cut} of them to learn from (--train-rows, --train-share); at least 10, and 5 left to score")
     return cut
 
 
-def _try(task: Task, name: str, problem: Problem, warnings: list[Warning_], digest: "hashlib._Hash") -> Tried:
+def _try(task: Task, name: str, problem: Problem, warnings: list[Caution], digest: "hashlib._Hash") -> Tried:
     cut = cut_of(task, len(problem), name)
     if not problem.numeric:
         raise ConfigError(f"{name}: no numeric input column; detection needs numbers")
     if problem.target[:cut].any():
-        warnings.append(Warning_("training-events", (), f"{name}: {int(problem.target[:cut].sum())} of the first {cut} rows are marked as events; they were "
-                                 "left out of what is taken to be sound"))
+        count = int(problem.target[:cut].sum())
+        warnings.append(Caution("training-events", (), f"{name}: {count} of the first {cut} rows are marked as events; they were left out of what is "
+                                "taken to be sound"))
     sound = problem.values[:cut][problem.target[:cut] == 0]
     if len(sound) < 10:
         raise ConfigError(f"{name}: {len(sound)} sound rows to learn from; at least 10 are needed")
@@ -108,13 +111,17 @@ def _try(task: Task, name: str, problem: Problem, warnings: list[Warning_], dige
     return Tried(name, problem.target[cut:], score, (score >= 0).astype(np.float64))
 
 
-def _leaks(task: Task, problems: list[Problem]) -> list[Warning_]:
-    found: dict[tuple[str, tuple[str, ...]], Warning_] = {}
+def _leaks(task: Task, problems: list[Problem]) -> list[Caution]:
+    found: dict[tuple[str, tuple[str, ...]], Caution] = {}
     for problem in problems:
         if np.ptp(problem.target) > 0:
             for warning in find_leaks(task, problem):
                 found.setdefault((warning.kind, warning.columns), warning)
     return list(found.values())
+
+
+def _gain(truth: Numbers, alarm: Numbers, answer: Numbers) -> Callable[[Rows], float]:
+    return lambda rows: mcc_of(truth[rows], alarm[rows]) - mcc_of(truth[rows], answer[rows])
 
 
 def _second_half(count: int) -> Numbers:

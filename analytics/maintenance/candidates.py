@@ -41,7 +41,7 @@ def candidates(*, classes: bool, life: bool, histories: bool, numeric: int, quic
     if quick:
         return [*found, Candidate(f"trees/{plain}", plain, trees)]
     found += [Candidate(f"{name}/{plain}", plain, make) for name, make in (("neighbours", near), ("trees", trees), ("boosting", boosting))]
-    if not life and 2 <= numeric:
+    if not life and numeric >= 2:
         found.append(Candidate("boosting/pairs", PAIRS, boosting))
     if not life and histories and numeric:
         found += [Candidate(f"{name}/history", HISTORY, make) for name, make in (("linear", linear), ("trees", trees), ("boosting", boosting))]
@@ -85,11 +85,13 @@ def _linear_classifier(rows: int, seed: int) -> Any:
 
 
 def _near_regressor(rows: int, seed: int) -> Any:
-    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), KNeighborsRegressor(max(3, min(25, rows // 20)), weights="distance"))
+    nearest = KNeighborsRegressor(max(3, min(25, rows // 20)), weights="distance")
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), nearest)
 
 
 def _near_classifier(rows: int, seed: int) -> Any:
-    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), KNeighborsClassifier(max(3, min(25, rows // 20)), weights="distance"))
+    nearest = KNeighborsClassifier(max(3, min(25, rows // 20)), weights="distance")
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), nearest)
 
 
 _REGRESSION = (_boosting_regressor, _trees_regressor, _linear_regressor, _near_regressor, lambda rows, seed: DummyRegressor())

@@ -1,5 +1,7 @@
 """State detection (SD of ISO 13374): how far a row is from what was normal, by T² and Q, an isolation forest, and change points."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy import stats
 from sklearn.ensemble import IsolationForest
@@ -64,7 +66,8 @@ class Normal:
         """f64[rows, kept]: share of each input in the squared distance from the normal state."""
         scaled = (forward_filled(values, self.mean, self.kept) - self.mean) / self.spread
         squares = scaled**2
-        return squares / np.maximum(squares.sum(axis=1, keepdims=True), 1e-300)
+        shares: Numbers = squares / np.maximum(squares.sum(axis=1, keepdims=True), 1e-300)
+        return shares
 
     def _plane(self, held: Numbers) -> None:
         self.mean = held.mean(axis=0) if held.shape[1] else np.zeros(0)
@@ -157,7 +160,7 @@ def _wandering(held: Numbers) -> Numbers:
     """Spread of each column round what the rows before a stretch would have had it expect, not smaller than its plain spread."""
     plain = held.std(axis=0)
     worst = plain
-    for start, end in zip(_FORWARD[:-1], _FORWARD[1:], strict=True):
+    for start, end in pairwise(_FORWARD):
         a, b = int(start * len(held)), int(end * len(held))
         if a >= 10 and b > a:
             worst = np.maximum(worst, np.sqrt(((held[a:b] - held[:a].mean(axis=0)) ** 2).mean(axis=0)))

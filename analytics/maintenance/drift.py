@@ -32,7 +32,8 @@ def seen_of(names: tuple[str, ...], values: Numbers) -> list[Seen]:
             continue
         edges = np.unique(np.quantile(present, np.linspace(0.1, 0.9, 9)))
         shares = np.bincount(np.searchsorted(edges, present), minlength=len(edges) + 1) / len(present)
-        found.append(Seen(name, float(present.min()), float(present.max()), tuple(edges.tolist()), tuple(shares.tolist()), 1 - len(present) / len(column)))
+        missing = 1 - len(present) / len(column)
+        found.append(Seen(name, float(present.min()), float(present.max()), tuple(edges.tolist()), tuple(shares.tolist()), missing))
     return found
 
 
@@ -51,7 +52,7 @@ def outside(seen: list[Seen], values: Numbers) -> Numbers:
 
 def drifted(seen: list[Seen], values: Numbers, least: int = 50) -> list[str]:
     """Words for each input whose distribution has changed (PSI above 0.25), or that is missing more often; nothing for few rows."""
-    found = []
+    found: list[str] = []
     if len(values) < least:
         return found
     for i, one in enumerate(seen):

@@ -1,6 +1,7 @@
 """Judges a way of learning on units that it has not seen, beside naive answers, with how sure each figure is."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -8,9 +9,9 @@ import numpy as np
 from analytics.maintenance.certainty import beats, intervals_of, resampled, squared_gain, stretches
 from analytics.maintenance.leaks import find_leaks
 from analytics.maintenance.learner import Choice, Learner, choose, learn, pool_for
-from analytics.maintenance.measures import class_metrics, mcc_of, regression_metrics
+from analytics.maintenance.measures import area, class_metrics, mcc_of, regression_metrics
 from analytics.maintenance.naive import naive_answers
-from analytics.maintenance.report import Report, verdict_of
+from analytics.maintenance.report import Caution, Report, verdict_of
 from analytics.maintenance.splits import Rows, folds_of
 from analytics.maintenance.table import Numbers, Table
 from analytics.maintenance.task import Problem, Task, check_task, problem_of
@@ -66,7 +67,7 @@ def _folds(task: Task, problem: Problem, progress: Progress) -> list[Judged]:
     folds = folds_of(task, problem)
     budget = int(np.clip(300_000 // len(folds), 3000, 20_000))
     chunks = [[i] for i in range(len(folds))] if len(folds) <= _MANY else [list(piece) for piece in np.array_split(np.arange(len(folds)), _BLOCKS)]
-    judged = []
+    judged: list[Judged] = []
     for chunk in chunks:
         # With many folds the choice is made once for several of them, and reads none of their units.
         held = np.unique(np.concatenate([folds[i].test for i in chunk]))
@@ -122,27 +123,19 @@ def _enough(problem: Problem, name: str) -> None:
         raise ConfigError(f"{name}: the rows to learn from have one class only; try another protocol")
 
 
-def _report(task: Task, table: Table, problem: Problem, judged: Sequence[Judged], warnings: list) -> Report:  # type: ignore[type-arg]
+def _report(task: Task, table: Table, problem: Problem, judged: Sequence[Judged], warnings: list[Caution]) -> Report:
     count = len(problem.classes)
-    whole = Judged(
-        "all", *(np.concatenate([getattr(one, key) for one in judged]) for key in ("truth", "unit", "answer", "decided", "low", "high")),  # type: ignore[arg-type]
-        {key: np.concatenate([one.naive[key] for one in judged]) for key in judged[0].naive if all(key in one.naive for one in judged)},
-        {key: np.concatenate([one.naive_scores[key] for one in judged]) for key in judged[0].naive_scores if all(key in one.naive_scores for one in judged)},
-        judged[0].learner,
-    )
+    naive, naive_scores = _joined_by_name([one.naive for one in judged]), _joined_by_name([one.naive_scores for one in judged])
+    whole = Judged("all", *_joined(judged), naive, naive_scores, judged[0].learner)
     units = len(np.unique(whole.unit))
     grouped = units > 1 and task.protocol not in {"stratified-kfold", "chronological"}
     unit = whole.unit if grouped else stretches(len(whole.truth)) if task.protocol == "chronological" else np.arange(len(whole.truth))
     draws = resampled(unit, seed=task.seed)
     unbeaten = []
     for name, answer in whole.naive.items():
-        if count:
-            def gain(rows: Rows, answer: Numbers = answer) -> float:
-                return _agreement(whole.truth[rows], whole.decided[rows], count) - _agreement(whole.truth[rows], answer[rows], count)
-        else:
-            gain = squared_gain(whole.truth, whole.answer, answer)
-        if not beats(gain, draws):
-            unbeaten.append((gain(np.arange(len(whole.truth))), name))
+        gains = _class_gains(whole, answer, naive_scores.get(name), count) if count else [squared_gain(whole.truth, whole.answer, answer)]
+        if not any(beats(gain, draws) for gain in gains):
+            unbeaten.append((gains[0](np.arange(len(whole.truth))), name))
     baselines = {name: _figures(task, count, whole.truth, answer, whole.naive_scores.get(name)) for name, answer in whole.naive.items()}
     every = np.arange(len(whole.truth))
     return Report(
@@ -153,6 +146,30 @@ def _report(task: Task, table: Table, problem: Problem, judged: Sequence[Judged]
         protocol=task.protocol, rows=len(problem), units=len(np.unique(problem.group)), data_digest=table.digest(),
         model_digest=judged[0].learner.digest(), model={name: share for share, name, _, _ in judged[0].learner.members},
     )
+
+
+def _joined(judged: Sequence[Judged]) -> tuple[Numbers, Rows, Numbers, Numbers, Numbers, Numbers]:
+    def join(key: str) -> Any:
+        return np.concatenate([getattr(one, key) for one in judged])
+
+    return join("truth"), join("unit"), join("answer"), join("decided"), join("low"), join("high")
+
+
+def _joined_by_name(parts: list[dict[str, Numbers]]) -> dict[str, Numbers]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if all(name in part for part in parts)}
+
+
+def _class_gains(judged: Judged, answer: Numbers, scores: Numbers | None, classes: int) -> list[Callable[[Rows], float]]:
+    """Gain of the decisions (mcc), and with two classes of the ranking (auc): few events may rank well and still have a poor threshold."""
+    truth, ranked = judged.truth, answer if scores is None else scores[:, -1]
+
+    def decisions(rows: Rows) -> float:
+        return _agreement(truth[rows], judged.decided[rows], classes) - _agreement(truth[rows], answer[rows], classes)
+
+    def ranking(rows: Rows) -> float:
+        return area(truth[rows] == 1, judged.answer[rows, 1]) - area(truth[rows] == 1, ranked[rows])
+
+    return [decisions, ranking] if classes == 2 else [decisions]
 
 
 def _agreement(truth: Numbers, decided: Numbers, classes: int) -> float:

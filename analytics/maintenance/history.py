@@ -1,5 +1,7 @@
 """What the history of a unit says at each of its rows: smoothed values, trends and the way since its beginning. Nothing later is looked at."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,7 @@ def history_features(values: Numbers, group: NDArray[np.intp], time: Numbers) ->
     """
     found = np.empty((len(values), 8 * values.shape[1] + 2))
     edges = np.concatenate([[0], np.flatnonzero(np.diff(group)) + 1, [len(group)]])
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges.tolist()):
         if end > start:
             found[start:end] = _unit(_filled(values[start:end]), time[start:end])
     return found
@@ -31,7 +33,8 @@ def history_features(values: Numbers, group: NDArray[np.intp], time: Numbers) ->
 
 def feature_names(inputs: list[str]) -> list[str]:
     """Names of the columns of `history_features`."""
-    kinds = [*(f"smoothed over {span}" for span in SPANS), "since beginning", f"mean of {WINDOW}", *(f"trend over {window}" for window in SLOPES), "beginning"]
+    smooth, trends = [f"smoothed over {span}" for span in SPANS], [f"trend over {window}" for window in SLOPES]
+    kinds = [*smooth, "since beginning", f"mean of {WINDOW}", *trends, "beginning"]
     return [f"{name}: {kind}" for kind in kinds for name in inputs] + ["time since start", "rows since start"]
 
 

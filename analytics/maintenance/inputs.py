@@ -112,7 +112,7 @@ def _relevance(column: Numbers, target: Numbers) -> float:
 
 
 def _ranks(values: Numbers) -> Numbers:
-    known, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts).astype(np.float64)
     ranks: Numbers = (ends - (counts - 1) / 2)[place.reshape(-1)]
     return ranks

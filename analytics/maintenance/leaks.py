@@ -4,13 +4,13 @@ import numpy as np
 
 from analytics.maintenance.leaks_columns import copies, flags, identifiers, identities, single_columns
 from analytics.maintenance.leaks_split import group_codes, near_duplicates, split_gap
-from analytics.maintenance.report import Warning_
+from analytics.maintenance.report import Caution
 from analytics.maintenance.task import Problem, Task
 
 _ROWS = 6000
 
 
-def find_leaks(task: Task, problem: Problem, test: Problem | None = None) -> list[Warning_]:
+def find_leaks(task: Task, problem: Problem, test: Problem | None = None) -> list[Caution]:
     """Every suspicion, the clearest first; a column is named once for each kind."""
     some = problem
     if len(problem) > _ROWS:

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from analytics.maintenance.measures import class_metrics
-from analytics.maintenance.report import Warning_
+from analytics.maintenance.report import Caution
 from analytics.maintenance.splits import Rows, inner_splits
 from analytics.maintenance.table import Numbers
 from analytics.maintenance.task import Problem, Task
@@ -15,16 +15,18 @@ _ALONE_R2 = 0.97
 _ALONE_MCC = 0.97
 _COPY = 0.8
 _LAGS = 200
+_ARITHMETIC = "that is arithmetic, not a forecast"
+_NAMES = "names the row and says nothing about another one"
 
 
-def identifiers(problem: Problem) -> Iterator[Warning_]:
+def identifiers(problem: Problem) -> Iterator[Caution]:
     """Columns that only name or number the rows."""
     count = len(problem)
     in_file = np.argsort(problem.order, kind="stable")
     for place, name in enumerate(problem.text):
         words = [word for word in problem.words[:, place].tolist() if word is not None]
         if len(words) > 20 and len(set(words)) > 0.95 * len(words):
-            yield Warning_("identifier", (name,), f"'{name}' is different in nearly every row: it names the row and says nothing about another one", True)
+            yield Caution("identifier", (name,), f"'{name}' is different in nearly every row: it {_NAMES}", True)
     for place, name in enumerate(problem.numeric):
         column = problem.values[:, place]
         if np.isnan(column).any() or count < 20 or len(np.unique(column)) < 0.99 * count:
@@ -32,13 +34,13 @@ def identifiers(problem: Problem) -> Iterator[Warning_]:
         steps = np.diff(column[in_file])
         whole = bool((column == np.round(column)).all())
         if (steps > 0).all() or (steps < 0).all():
-            yield Warning_("index", (name,), f"'{name}' only rises or falls from row to row: it numbers the rows or tells their time, and the answer may "
-                           "follow from the order of recording", True)
+            yield Caution("index", (name,), f"'{name}' only rises or falls from row to row: it numbers the rows or tells their time, and the "
+                          "answer may follow from the order of recording", True)
         elif whole and len(np.unique(column)) == count and np.ptp(column) < 1.5 * count:
-            yield Warning_("identifier", (name,), f"'{name}' numbers the rows, each number once: it names the row and says nothing about another one", True)
+            yield Caution("identifier", (name,), f"'{name}' numbers the rows, each number once: it {_NAMES}", True)
 
 
-def flags(problem: Problem) -> Iterator[Warning_]:
+def flags(problem: Problem) -> Iterator[Caution]:
     """0/1 columns that are set only in rows of one rare class, and the other rare ones beside them."""
     if len(problem.classes) != 2:
         return
@@ -46,7 +48,8 @@ def flags(problem: Problem) -> Iterator[Warning_]:
     rarity = float(event.mean())
     if not 0 < rarity < 0.5:
         return
-    sure, family = [], []
+    sure: list[str] = []
+    family: list[str] = []
     for place, name in enumerate(problem.numeric):
         values, counts = np.unique(problem.values[:, place], return_counts=True)
         if len(values) != 2 or np.isnan(values).any() or counts.min() > 1.2 * rarity * len(problem):
@@ -54,14 +57,14 @@ def flags(problem: Problem) -> Iterator[Warning_]:
         marked = problem.values[:, place] == values[np.argmin(counts)]
         (sure if counts.min() >= 5 and event[marked].mean() >= 0.95 else family).append(name)
     for name in sure:
-        yield Warning_("target-flag", (name,), f"'{name}' is set only in rows of the event to be foretold: it was written with the event, not before it", True)
+        yield Caution("target-flag", (name,), f"'{name}' is set only in rows of the event to be foretold: it was written with it, not before", True)
     if len(sure) >= 2:
         for name in family:
-            yield Warning_("target-flag", (name,), f"'{name}' is as rare as the event and stands beside {', '.join(sure)}, which are written with it: "
-                           "it looks like another of these marks; exclude it, or show that it is known before the event", True)
+            yield Caution("target-flag", (name,), f"'{name}' is as rare as the event and stands beside {', '.join(sure)}, which are written with "
+                          "it: it looks like another of these marks; exclude it, or show that it is known before the event", True)
 
 
-def copies(task: Task, problem: Problem) -> Iterator[Warning_]:
+def copies(task: Task, problem: Problem) -> Iterator[Caution]:
     """Columns that are the target with noise: the same unit, the same zero, and an error that does not shrink the slope."""
     if len(problem.classes) > 2:
         return
@@ -73,18 +76,19 @@ def copies(task: Task, problem: Problem) -> Iterator[Warning_]:
             continue
         correlation = float(np.corrcoef(x, y)[0, 1])
         if not problem.classes and abs(correlation) >= _COPY and _rounded(x, y):
-            yield Warning_("target-copy", (name,), f"'{name}' is the target times a constant, rounded: it is written with the target", True)
+            yield Caution("target-copy", (name,), f"'{name}' is the target times a constant, rounded: it is written with the target", True)
             continue
-        if correlation < _COPY or (problem.timed or not problem.classes) and _lagged(column, problem.target):
+        if correlation < _COPY or (not problem.classes and _lagged(column, problem.target)):
             continue
         slope = correlation * y.std() / x.std()
         error = float(np.sqrt(max(1 - correlation**2, 0) / len(x)) * y.std() / x.std())
         shift = y.mean() - slope * x.mean()
         if abs(slope - 1) <= max(3 * error, 0.01) and abs(shift) <= max(3 * error, 0.01) * (abs(float(x.mean())) + x.std()):
-            yield Warning_("target-copy", (name,), f"'{name}' is the target with noise (correlation {correlation:.3f}, slope {slope:.3f}, no offset)", True)
+            text = f"'{name}' is the target with noise (correlation {correlation:.3f}, slope {slope:.3f}, no offset)"
+            yield Caution("target-copy", (name,), text, True)
 
 
-def single_columns(task: Task, problem: Problem) -> Iterator[Warning_]:
+def single_columns(task: Task, problem: Problem) -> Iterator[Caution]:
     """Columns that alone almost give the target, judged as the protocol judges."""
     splits = inner_splits(task, problem, 4)
     for place, name in enumerate(problem.numeric):
@@ -104,7 +108,7 @@ def single_columns(task: Task, problem: Problem) -> Iterator[Warning_]:
             yield _alone(name, skill, bool(problem.classes))
 
 
-def identities(task: Task, problem: Problem) -> Iterator[Warning_]:
+def identities(task: Task, problem: Problem) -> Iterator[Caution]:
     """Numeric targets that follow exactly from several columns of the same row."""
     complete = [i for i in range(len(problem.numeric)) if not np.isnan(problem.values[:, i]).any() and np.ptp(problem.values[:, i]) > 0]
     if problem.classes or len(complete) < 2 or len(problem) < 5 * len(complete):
@@ -118,7 +122,7 @@ def identities(task: Task, problem: Problem) -> Iterator[Warning_]:
     if _r2(wanted[test], scaled[test] @ weights) >= 0.99999:
         names = tuple(problem.numeric[complete[i]] for i in np.argsort(-np.abs(weights)) if abs(weights[i]) > 0.02 * wanted.std())
         if len(names) > 1:
-            yield Warning_("identity", names, f"the target follows exactly from {', '.join(names)} of the same row: that is arithmetic, not a forecast", True)
+            yield Caution("identity", names, f"the target follows exactly from {', '.join(names)} of the same row: {_ARITHMETIC}", True)
             return
     if len(complete) > 30:
         return
@@ -130,13 +134,14 @@ def identities(task: Task, problem: Problem) -> Iterator[Warning_]:
             for word, column in made:
                 if np.isfinite(column).all() and np.ptp(column) > 0 and np.corrcoef(column, problem.target)[0, 1] ** 2 >= 0.9999:
                     names = (problem.numeric[left], problem.numeric[right])
-                    yield Warning_("identity", names, f"the target is the {word} of '{names[0]}' and '{names[1]}': that is arithmetic, not a forecast", True)
+                    yield Caution("identity", names, f"the target is the {word} of '{names[0]}' and '{names[1]}': {_ARITHMETIC}", True)
                     return
 
 
-def _alone(name: str, skill: float, classes: bool) -> Warning_:
+def _alone(name: str, skill: float, classes: bool) -> Caution:
     figure = f"mcc {skill:.3f}" if classes else f"r2 {skill:.3f}"
-    return Warning_("target-column", (name,), f"'{name}' alone almost gives the target ({figure}): is it written with the target, or computed from it?", True)
+    text = f"'{name}' alone almost gives the target ({figure}): is it written with the target, or computed from it?"
+    return Caution("target-column", (name,), text, True)
 
 
 def _skill(column: Numbers, problem: Problem, splits: list[tuple[Rows, Rows]]) -> float:
@@ -144,7 +149,8 @@ def _skill(column: Numbers, problem: Problem, splits: list[tuple[Rows, Rows]]) -
     leaf = max(3, len(problem) // 300)
     for train, test in splits:
         make = DecisionTreeClassifier if problem.classes else DecisionTreeRegressor
-        answer[test] = make(min_samples_leaf=leaf, max_leaf_nodes=200, random_state=0).fit(column[train, None], problem.target[train]).predict(column[test, None])
+        tree = make(min_samples_leaf=leaf, max_leaf_nodes=200, random_state=0).fit(column[train, None], problem.target[train])
+        answer[test] = tree.predict(column[test, None])
     if problem.classes:
         return 0.0 if np.ptp(answer) == 0 else class_metrics(problem.target, answer, None, len(problem.classes))["mcc"]
     return max(_r2(problem.target, answer), float(np.corrcoef(column, problem.target)[0, 1] ** 2) if np.ptp(problem.target) > 0 else 0.0)

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from analytics.maintenance.inputs import PLAIN, Inputs
 from analytics.maintenance.measures import class_metrics
-from analytics.maintenance.report import Warning_
+from analytics.maintenance.report import Caution
 from analytics.maintenance.splits import Rows, blocked, folds_of, grouped, stratified
 from analytics.maintenance.table import Numbers
 from analytics.maintenance.task import Problem, Task
@@ -18,9 +18,10 @@ _TELLS = 0.9  # share of rows whose group a column alone tells
 _GAP = 0.25
 _ROWS = 4000
 _DUPLICATES = 0.05
+_NEIGHBOURS = 0.5
 
 
-def group_codes(task: Task, problem: Problem) -> Iterator[Warning_]:
+def group_codes(task: Task, problem: Problem) -> Iterator[Caution]:
     """Columns from whose value alone the group can be told."""
     present, place, sizes = np.unique(problem.group, return_inverse=True, return_counts=True)
     if len(present) < 3 or sizes.mean() < 3:
@@ -28,16 +29,16 @@ def group_codes(task: Task, problem: Problem) -> Iterator[Warning_]:
     for column, name in enumerate(problem.numeric):
         told = _told(problem.values[:, column], place, sizes)
         if told >= _TELLS:
-            yield Warning_("group-code", (name,), f"'{name}' tells the group: from it alone {told:.0%} of the rows can be given to their group, so a model "
-                           "may learn the group by heart instead of its condition", len(present) >= 4)
+            yield Caution("group-code", (name,), f"'{name}' tells the group: from it alone {told:.0%} of the rows can be given to their group, so a "
+                          "model may learn the group by heart instead of its condition", len(present) >= 4)
     for column, name in enumerate(problem.text):
         words = problem.words[:, column].tolist()
         pairs = {(word, group) for word, group in zip(words, place.tolist(), strict=True)}
         if len(pairs) == len(present) == len({word for word, _ in pairs}):
-            yield Warning_("group-code", (name,), f"'{name}' is another name of the group", True)
+            yield Caution("group-code", (name,), f"'{name}' is another name of the group", True)
 
 
-def near_duplicates(task: Task, problem: Problem, test: Problem | None) -> Iterator[Warning_]:
+def near_duplicates(task: Task, problem: Problem, test: Problem | None) -> Iterator[Caution]:
     """Rows to be judged that are nearly the same as a row that was learned from, in inputs and target."""
     if test is None:
         folds = folds_of(task, problem)
@@ -59,15 +60,14 @@ def near_duplicates(task: Task, problem: Problem, test: Problem | None) -> Itera
     same = off <= (0 if problem.classes else 0.05 * max(float(train.target.std()), 1e-12))
     share = float((close & same).mean())
     if share >= _DUPLICATES and (close & same).sum() >= 5 and same[close].mean() >= 0.8:
-        yield Warning_("near-duplicates", (), f"{share:.0%} of the rows to be judged have a near copy, with the same target, among the rows learned from: "
-                       "the split does not separate them", task.protocol != "chronological")
+        yield Caution("near-duplicates", (), f"{share:.0%} of the rows to be judged have a near copy, with the same target, among the rows learned "
+                      "from: the split does not separate them", task.protocol != "chronological")
 
 
-def split_gap(task: Task, problem: Problem) -> Iterator[Warning_]:
+def split_gap(task: Task, problem: Problem) -> Iterator[Caution]:
     """Compares a small model under a random split of rows and under one by group, or by stretches of the file where there are no groups."""
     if task.task == "rul" or task.protocol == "official-test":
         return
-    whole = problem
     if len(problem) > _ROWS:
         problem = problem.take(np.sort(np.random.default_rng(task.seed).choice(len(problem), _ROWS, replace=False)))
     by_group = len(np.unique(problem.group)) >= 3
@@ -82,18 +82,16 @@ def split_gap(task: Task, problem: Problem) -> Iterator[Warning_]:
     if flattering < 0.3 or flattering - max(honest, 0) < _GAP:
         return
     place = np.unique(problem.group, return_inverse=True)[1] if by_group else np.argsort(order) * 10 // len(problem)
-    sizes = np.bincount(place)
-    told = sorted(((_told(problem.values[:, i], place, sizes), name) for i, name in enumerate(whole.numeric)), reverse=True)
-    least = max(3 / len(sizes), 0.3)
-    names = tuple(name for share, name in told if share >= least)[:5]
+    told = sorted(((_together(problem.values[:, i], place), name) for i, name in enumerate(problem.numeric)), reverse=True)
+    names = tuple(name for share, name in told if share >= _NEIGHBOURS)[:5]
     kind, word = ("group", "by group") if by_group else ("order", "by stretches of the file")
     columns = f"; {', '.join(names)} tell{'s' if len(names) == 1 else ''} the {kind}" if names else ""
-    yield Warning_(f"{kind}-code" if names else "random-split", names,
-                   f"split at random a small model reaches {_figure(problem)} {flattering:.2f}, split {word} {honest:.2f}: only the second figure says "
-                   f"something about a new {'unit' if by_group else 'day'}{columns}", task.protocol == "stratified-kfold")
+    text = (f"split at random a small model reaches {_figure(problem)} {flattering:.2f}, split {word} {honest:.2f}: only the second figure says "
+            f"something about a new {'unit' if by_group else 'day'}{columns}")
+    yield Caution(f"{kind}-code" if names else "random-split", names, text, task.protocol == "stratified-kfold")
 
 
-def _told(column: Numbers, place: Rows, sizes: Numbers) -> float:
+def _told(column: Numbers, place: Rows, sizes: Rows) -> float:
     """Share of rows whose group is the one with the nearest mean; 0 where groups do not differ beyond their spread."""
     present = ~np.isnan(column)
     if present.mean() < 0.9 or np.ptp(column[present]) == 0:
@@ -106,6 +104,17 @@ def _told(column: Numbers, place: Rows, sizes: Numbers) -> float:
     guess = order[np.searchsorted(middles, values, side="right")]
     distinct = len(np.unique(np.round(mean / max(float(values.std()), 1e-12), 9))) / len(sizes)
     return float((guess == group).mean()) * (distinct if distinct < 0.9 else 1.0)
+
+
+def _together(column: Numbers, place: Rows) -> float:
+    """Share of neighbours in value that are also of one group or stretch, beyond the share expected by chance, 0…1."""
+    present = np.flatnonzero(~np.isnan(column))
+    if len(present) < 10 or np.ptp(column[present]) == 0:
+        return 0.0
+    lots = np.random.default_rng(0).permutation(present)  # equal values in no order
+    ordered = place[lots[np.argsort(column[lots], kind="stable")]]
+    chance = float(((np.bincount(ordered) / len(ordered)) ** 2).sum())
+    return float(((ordered[1:] == ordered[:-1]).mean() - chance) / max(1 - chance, 1e-12))
 
 
 def _skill(matrix: Numbers, problem: Problem, splits: list[tuple[Rows, Rows]]) -> float:

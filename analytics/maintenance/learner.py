@@ -80,7 +80,7 @@ class Learner:
         """Codes of classes f64[rows]: with two, class 1 from the chosen threshold on."""
         if self.classes == 2:
             return (probability[:, 1] >= self.threshold).astype(np.float64)
-        return np.argmax(probability, axis=1).astype(np.float64)
+        return np.asarray(np.argmax(probability, axis=1), np.float64)
 
     def digest(self) -> str:
         """SHA-256 over everything that was learned."""
@@ -94,7 +94,9 @@ def pool_for(task: Task, problem: Problem) -> list[Candidate]:
     # With rows of one unit on both sides, its history would reach across the split.
     whole = task.protocol not in {"stratified-kfold", "chronological"}
     histories = task.group is not None and task.time is not None and whole
-    return candidates(classes=bool(problem.classes), life=task.task == "rul", histories=histories, numeric=len(problem.numeric), quick=task.effort == "quick")
+    return candidates(
+        classes=bool(problem.classes), life=task.task == "rul", histories=histories, numeric=len(problem.numeric), quick=task.effort == "quick",
+    )
 
 
 def learn(task: Task, problem: Problem, *, budget: int = 20_000, choice: Choice | None = None) -> Learner:
@@ -235,5 +237,4 @@ def _walk(found: Any, value: Any, seen: set[int]) -> None:
             return
         seen.add(id(value))
         found.update(type(value).__name__.encode())
-        state = value.__getstate__() if type(value).__getstate__ is not object.__getstate__ else getattr(value, "__dict__", None)
-        _walk(found, state if isinstance(state, dict | list | tuple) else getattr(value, "__dict__", None), seen)
+        _walk(found, value.__getstate__(), seen)

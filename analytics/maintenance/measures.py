@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, matthews_corrcoef, roc_auc_score
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, matthews_corrcoef
 
 from analytics.maintenance.table import Numbers
 
@@ -33,27 +34,45 @@ def class_metrics(truth: Numbers, decided: Numbers, score: Numbers | None, class
 
     With two classes also false_alarm_rate (share of class 0 that is alarmed) and missed_alarm_rate (share of class 1 that is not).
     """
-    present = np.unique(truth)
-    found = {"mcc": float(matthews_corrcoef(truth, decided))}
     if classes == 2:
-        found["f1"] = float(f1_score(truth, decided, pos_label=1, zero_division=0))
-        if len(present) == 2:
-            found["balanced_accuracy"] = (float((decided[truth == 1] == 1).mean()) + float((decided[truth == 0] == 0).mean())) / 2
-            found["false_alarm_rate"] = float((decided[truth == 0] == 1).mean())
-            found["missed_alarm_rate"] = float((decided[truth == 1] != 1).mean())
-    else:
-        found["f1"] = float(f1_score(truth, decided, average="macro", zero_division=0))
-        known = np.isin(decided, present)
-        found["balanced_accuracy"] = float(balanced_accuracy_score(truth[known], decided[known])) if known.any() else 0.0
+        return _binary(truth == 1, decided == 1, None if score is None else score[:, 1])
+    found = {"mcc": float(matthews_corrcoef(truth, decided)), "f1": float(f1_score(truth, decided, average="macro", zero_division=0))}
+    present = np.unique(truth)
+    found["balanced_accuracy"] = float(np.mean([(decided[truth == k] == k).mean() for k in present]))
     if score is not None and len(present) > 1:
-        if classes == 2:
-            found["auc"] = float(roc_auc_score(truth == 1, score[:, 1]))
-            found["average_precision"] = float(average_precision_score(truth == 1, score[:, 1]))
-        else:
-            one = [truth == k for k in present]
-            found["auc"] = float(np.mean([roc_auc_score(hit, score[:, int(k)]) for k, hit in zip(present, one, strict=True)]))
-            found["average_precision"] = float(np.mean([average_precision_score(hit, score[:, int(k)]) for k, hit in zip(present, one, strict=True)]))
+        ranked = [_ranking(truth == k, score[:, int(k)]) for k in present]
+        found["auc"] = float(np.mean([auc for auc, _ in ranked]))
+        found["average_precision"] = float(np.mean([precision for _, precision in ranked]))
     return found
+
+
+def _binary(event: NDArray[np.bool_], alarm: NDArray[np.bool_], score: Numbers | None) -> dict[str, float]:
+    hits, events, alarms, rows = int((event & alarm).sum()), int(event.sum()), int(alarm.sum()), len(event)
+    found = {"mcc": mcc_of(event.astype(np.float64), alarm.astype(np.float64)), "f1": 2 * hits / (events + alarms) if events + alarms else 0.0}
+    if 0 < events < rows:
+        found["false_alarm_rate"] = (alarms - hits) / (rows - events)
+        found["missed_alarm_rate"] = 1 - hits / events
+        found["balanced_accuracy"] = 1 - (found["false_alarm_rate"] + found["missed_alarm_rate"]) / 2
+        if score is not None:
+            found["auc"], found["average_precision"] = _ranking(event, score)
+    return found
+
+
+def _ranking(event: NDArray[np.bool_], score: Numbers) -> tuple[float, float]:
+    """(area under the ROC curve, average precision); equal scores count as one step."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+    hits = np.cumsum(event[order])[last].astype(np.float64)
+    misses = last + 1 - hits
+    recall, fall_out = hits / hits[-1], misses / max(misses[-1], 1)
+    steps = np.diff(recall, prepend=0.0)
+    area = float((np.diff(fall_out, prepend=0.0) * (recall - steps / 2)).sum())
+    return area, float((steps * hits / (last + 1)).sum())
+
+
+def area(event: NDArray[np.bool_], score: Numbers) -> float:
+    """Area under the ROC curve; a half where there is one class only."""
+    return _ranking(event, score)[0] if 0 < event.sum() < len(event) else 0.5
 
 
 def mcc_of(truth: Numbers, decided: Numbers) -> float:

@@ -32,10 +32,8 @@ def naive_answers(task: Task, train: Problem, test: Problem) -> tuple[Answers, d
 
 def positions(task: Task, problem: Problem) -> Numbers:
     """f64[rows, 1]: how long a row comes after its group's first where groups are kept whole, else where it stands in time or in the file."""
-    if not problem.timed and task.protocol != "chronological":
-        place = problem.order.astype(np.float64)
-    else:
-        place = problem.time
+    by_file = not problem.timed and task.protocol != "chronological"
+    place = problem.order.astype(np.float64) if by_file else problem.time
     if len(problem.groups) > 1 and task.protocol not in {"chronological", "stratified-kfold"}:
         first = np.full(len(problem.groups), np.inf)
         np.minimum.at(first, problem.group, place)

@@ -6,7 +6,7 @@ DEPLOY = "deploy"
 LEAKS = "do not deploy: leaks"
 
 
-class Warning_(msgspec.Struct, frozen=True):
+class Caution(msgspec.Struct, frozen=True):
     """Something that a person should know before believing the figures."""
 
     kind: str
@@ -23,7 +23,7 @@ class Report(msgspec.Struct, frozen=True):
     intervals: dict[str, tuple[float, float]]
     folds: list[dict[str, str | int | float]]
     baselines: dict[str, dict[str, float]]
-    warnings: list[Warning_]
+    warnings: list[Caution]
     verdict: str
     task: str
     protocol: str
@@ -41,7 +41,7 @@ class Report(msgspec.Struct, frozen=True):
         return self.verdict == DEPLOY
 
 
-def verdict_of(warnings: list[Warning_], unbeaten: list[str]) -> str:
+def verdict_of(warnings: list[Caution], unbeaten: list[str]) -> str:
     """The verdict: leaks first, because with them no comparison means anything."""
     if any(warning.leak for warning in warnings):
         return LEAKS

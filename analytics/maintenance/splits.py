@@ -77,12 +77,12 @@ def grouped(group: Rows, count: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
 def stratified(problem: Problem, count: int, seed: int) -> Iterator[tuple[Rows, Rows]]:
     """Random splits of rows with the same share of each class, or of each tenth of the target, in every fold."""
     layer = problem.target if problem.classes else _tenths(problem.target)
-    _, layer = np.unique(layer, return_inverse=True)
-    smallest = int(np.bincount(layer).min())
+    _, place = np.unique(layer, return_inverse=True)
+    smallest = int(np.bincount(place).min())
     if smallest < 2 and problem.classes:
         raise ConfigError("--protocol stratified-kfold: a class has one row only; it cannot be in the training and in the test part")
     splitter = StratifiedKFold(max(2, min(count, smallest)), shuffle=True, random_state=seed)
-    yield from splitter.split(np.zeros((len(layer), 1)), layer)
+    yield from splitter.split(np.zeros((len(place), 1)), place)
 
 
 def blocked(order: Rows, count: int) -> Iterator[tuple[Rows, Rows]]:

@@ -84,9 +84,9 @@ def check_task(task: Task) -> None:
         if task.group is None or task.time is None:
             raise ConfigError("--task rul needs --group (the unit) and --time (its age); the life that remains follows from them")
         if task.target is not None:
-            raise ConfigError("--task rul takes no --target: the life that remains is counted from each unit's last row; for a column use --task regression")
+            raise ConfigError("--task rul takes no --target: the life that remains is counted to each unit's last row; else use --task regression")
         if task.protocol in {"chronological", "stratified-kfold"}:
-            raise ConfigError(f"--task rul --protocol {task.protocol}: rows of one unit would stand on both sides; use grouped-kfold or official-test")
+            raise ConfigError(f"--task rul --protocol {task.protocol}: rows of one unit would stand on both sides; use grouped-kfold")
     elif task.target is None:
         raise ConfigError(f"--task {task.task} needs --target")
     if task.protocol in {"leave-one-group-out", "grouped-kfold"} and task.group is None and task.task != "anomaly":
@@ -113,12 +113,13 @@ def problem_of(task: Task, table: Table, classes: tuple[str, ...] | None = None,
     group, groups = (np.zeros(rows, np.intp), [""]) if task.group is None else codes_of(table.column(task.group, "--group"))
     time = np.arange(rows, dtype=np.float64) if task.time is None else times_of(table.column(task.time, "--time"), table.name, task.time)
     order: NDArray[np.intp] = np.arange(rows)
+    labels: tuple[str, ...] = ()
     if task.task == "rul" or (task.group is not None and task.time is not None):
         order = np.lexsort((time, group))
     elif task.time is not None:
         order = np.argsort(time, kind="stable")
     if task.task == "rul":
-        target, labels = _life(task, table, group, time), ()
+        target = _life(task, table, group, time)
     else:
         target, labels = _target(task, table, classes)
     missing = np.isnan(target)

@@ -19,7 +19,7 @@ Protocol = Annotated[str, typer.Option(help="leave-one-group-out, grouped-kfold,
 Target = Annotated[str | None, typer.Option(help="Column to foretell. None for rul. A file without header has columns 0, 1, 2 …")]
 Group = Annotated[str | None, typer.Option(help="Column of the unit that will be new in service: machine, tool, run.")]
 Time = Annotated[str | None, typer.Option(help="Column of time or age: numbers or dates.")]
-InputNames = Annotated[str | None, typer.Option("--inputs", help="Columns to read, separated by commas; * stands for any characters. Default: all others.")]
+InputNames = Annotated[str | None, typer.Option("--inputs", help="Columns to read, with commas between; * stands for any characters. Default: all.")]
 Exclude = Annotated[str | None, typer.Option(help="Columns to leave out, as --inputs.")]
 Cap = Annotated[float | None, typer.Option(help="Largest remaining life that is told apart, in training and in the test.")]
 Sep = Annotated[str | None, typer.Option(help="Character between fields, or tab or space. Default: found out.")]
@@ -60,7 +60,8 @@ def evaluate_command(
 
 @maintenance.command("train")
 def train_command(
-    data: Data, task: TaskName, protocol: Protocol, out: Annotated[Path, typer.Option(help="File to write the model to; its card is written beside it.")],
+    data: Data, task: TaskName, protocol: Protocol,
+    out: Annotated[Path, typer.Option(help="File to write the model to; its card is written beside it.")],
     target: Target = None, group: Group = None, time: Time = None, inputs: InputNames = None, exclude: Exclude = None, cap: Cap = None, sep: Sep = None,
     test: Test = None, test_rul: TestRul = None, train_rows: TrainRows = None, train_share: TrainShare = None, seed: Seed = 0, json: Json = False,
 ) -> None:
@@ -180,7 +181,7 @@ def _evaluated(task: "Task", tables: "list[Table]", test: Path | None, test_rul:
         lives = read_table(test_rul, sep)
         columns = [column for column in lives.columns.values() if column.dtype != object]
         if len(columns) != 1 or len(lives.columns) != 1:
-            raise ConfigError(f"{test_rul}: one column of numbers is wanted, the remaining life of each test unit; there are {', '.join(lives.columns)}")
+            raise ConfigError(f"{test_rul}: one column of numbers is wanted, the life left to each test unit; there are {', '.join(lives.columns)}")
         life = columns[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the numerical libraries; what matters is in the report
