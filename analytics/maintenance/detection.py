@@ -13,6 +13,8 @@ from analytics.maintenance.table import Numbers
 _KEPT = 0.9
 _FORWARD = (0.5, 0.75, 1.0)  # ends of the stretches by which the fit period is judged by what came before
 _SPAN = 9
+_DRIFTS = 1.5
+_FURTHER = 3.0
 
 
 class Normal:
@@ -23,7 +25,7 @@ class Normal:
 
     Attributes:
         kept: places of the inputs that vary.
-        limits: f64[2]: T² and Q that count as one.
+        limits: T² and Q that count as one; of Q only where something is left beside the plane.
         threshold: of the smoothed score.
     """
 
@@ -80,10 +82,14 @@ class Normal:
         self.axes, self.variances = axes[:count], np.maximum(variances[:count], 1e-9)
 
     def _distances(self, held: Numbers) -> Numbers:
+        """f64[rows, 1 or 2]: T², and Q."""
         scaled = (held - self.mean) / self.spread
         along = scaled @ self.axes.T
         rest = scaled - along @ self.axes
-        return np.column_stack([(along**2 / self.variances).sum(axis=1), (rest**2).sum(axis=1) + 1e-9])
+        distances = [(along**2 / self.variances).sum(axis=1)]
+        if len(self.axes) < len(self.mean):  # else nothing is left beside the plane
+            distances.append((rest**2).sum(axis=1))
+        return np.column_stack(distances)
 
 
 class Forest:
@@ -91,7 +97,7 @@ class Forest:
 
     def __init__(self, rate: float = 0.02, seed: int = 0) -> None:
         self.rate = rate
-        self.model = IsolationForest(100, random_state=seed)
+        self.model = IsolationForest(n_estimators=100, random_state=seed)
         self.threshold = 0.0
 
     def fit(self, values: Numbers) -> "Forest":
@@ -164,5 +170,6 @@ def _wandering(held: Numbers) -> Numbers:
         a, b = int(start * len(held)), int(end * len(held))
         if a >= 10 and b > a:
             worst = np.maximum(worst, np.sqrt(((held[a:b] - held[:a].mean(axis=0)) ** 2).mean(axis=0)))
-    found: Numbers = worst
+    # Who wandered off within the fit period goes on: what follows is longer than the stretches that were tried.
+    found: Numbers = np.where(worst > _DRIFTS * plain, _FURTHER * worst, worst)
     return found

@@ -62,8 +62,9 @@ def evaluate_command(
 def train_command(
     data: Data, task: TaskName, protocol: Protocol,
     out: Annotated[Path, typer.Option(help="File to write the model to; its card is written beside it.")],
-    target: Target = None, group: Group = None, time: Time = None, inputs: InputNames = None, exclude: Exclude = None, cap: Cap = None, sep: Sep = None,
-    test: Test = None, test_rul: TestRul = None, train_rows: TrainRows = None, train_share: TrainShare = None, seed: Seed = 0, json: Json = False,
+    target: Target = None, group: Group = None, time: Time = None, inputs: InputNames = None, exclude: Exclude = None, cap: Cap = None,
+    sep: Sep = None, test: Test = None, test_rul: TestRul = None, train_rows: TrainRows = None, train_share: TrainShare = None, seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Evaluates, and only if the verdict is `deploy` learns from all rows and writes the model with its card.
 

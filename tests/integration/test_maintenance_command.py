@@ -17,13 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 def chejian(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "chejian", "maintenance", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False, env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"})
+    environment = {"COLUMNS": "200", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False, env=environment)
 
 
 def kept(path: Path, shop: Table, mark: str = ",", header: bool = True) -> Path:
     lines = [mark.join(shop.columns)] if header else []
     for row in zip(*(column.tolist() for column in shop.columns.values()), strict=True):
-        lines.append(mark.join("" if value is None or value != value else str(value) for value in row))
+        lines.append(mark.join("" if str(value) in {"None", "nan"} else str(value) for value in row))
     path.write_text("\n".join(lines) + "\n")
     return path
 
@@ -104,14 +105,16 @@ def test_anomalies_over_several_files(tmp_path: Path) -> None:
 
 def test_difficult_tables_are_handled(tmp_path: Path) -> None:
     lots = np.random.default_rng(0)
-    columns: dict[str, Any] = {f"s{i}": lots.normal(size=60) for i in range(500)}
+    columns: dict[str, Any] = {f"s{i}": lots.normal(size=40) for i in range(500)}
     columns["s3"][::3] = np.nan
-    columns |= {"flat": np.ones(60), "void": np.full(60, np.nan), "word": np.array([None, "a", "b"] * 20, object), "unit": np.repeat(np.arange(12.0), 5)}
-    columns["y"] = columns["s0"] * 3 + 0.2 * lots.normal(size=60)
+    columns |= {
+        "flat": np.ones(40), "void": np.full(40, np.nan), "word": np.array([None, "a"] * 20, object), "unit": np.repeat(np.arange(8.0), 5),
+    }
+    columns["y"] = columns["s0"] * 3 + 0.2 * lots.normal(size=40)
     path = kept(tmp_path / "wide.csv", table(**columns))
     done = chejian("evaluate", "--data", path, "--task", "regression", "--target", "y", "--group", "unit", "--protocol", "leave-one-group-out", "--json")
     assert done.returncode in {0, 1}, done.stderr
-    assert len(json.loads(done.stdout)["folds"]) == 12
+    assert len(json.loads(done.stdout)["folds"]) == 8
 
 
 @pytest.mark.parametrize(("options", "words"), [

@@ -128,5 +128,6 @@ def test_a_tree_that_leads_outside_itself_is_refused(model: Model, tmp_path: Pat
 
 def test_there_is_no_pickle_anywhere() -> None:
     houses = ("workshop", "store", "analytics", "evidence", "edge", "gateway", "simulators", "chejian")
-    found = [file for house in houses for file in (ROOT / house).rglob("*.py") if re.search(r"\b(import|from) (pickle|joblib|dill|shelve|marshal)\b", file.read_text())]
-    assert found == []
+    files = [file for house in houses for file in (ROOT / house).rglob("*.py")]
+    assert len(files) > 100
+    assert [file for file in files if re.search(r"\b(import|from) (pickle|joblib|dill|shelve|marshal)\b", file.read_text())] == []

@@ -15,9 +15,10 @@ LEAKING = ("UDI", "Product ID", "TWF", "HDF", "PWF", "OSF", "RNF")
 MILLING = Task("classification", "stratified-kfold", target="Machine failure", exclude=LEAKING)
 
 
-def turbofans(part: str, task: Task = LIFE, *, shuffled: bool = False) -> Report:
+def turbofans(part: str, task: Task = LIFE, *, units: int = 100, shuffled: bool = False) -> Report:
     train, test, life = (read_table(shared("cmapss", f"{name}_{part}.txt.gz")) for name in ("train", "test", "RUL"))
-    truth = life.columns["0"]
+    train, test = (table.take(np.flatnonzero(table.columns["0"] <= units)) for table in (train, test))
+    truth = life.columns["0"][:units]
     return evaluate(task, train, test, np.random.default_rng(1).permutation(truth) if shuffled else truth)
 
 
@@ -33,9 +34,9 @@ def test_remaining_life_of_turbofans(part: str, nasa_score: float) -> None:
 
 def test_the_test_labels_do_not_reach_the_model() -> None:
     quick = msgspec.structs.replace(LIFE, effort="quick")
-    honest, shuffled = turbofans("FD001", quick), turbofans("FD001", quick, shuffled=True)
+    honest, shuffled = turbofans("FD001", quick, units=20), turbofans("FD001", quick, units=20, shuffled=True)
     assert honest.model_digest == shuffled.model_digest
-    assert honest.metrics["rmse"] < 16 < shuffled.metrics["rmse"]
+    assert honest.metrics["rmse"] < 20 < shuffled.metrics["rmse"]
 
 
 @pytest.mark.long
