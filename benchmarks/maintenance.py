@@ -25,7 +25,8 @@ def turbofans(part: str) -> list[str]:
 
 def milling(*more: str) -> list[str]:
     """AI4I 2020, stratified folds."""
-    return ["--data", f"{DATA}/ai4i2020/ai4i2020.csv", "--task", "classification", "--target", "Machine failure", "--protocol", "stratified-kfold", *more]
+    table = f"{DATA}/ai4i2020/ai4i2020.csv"
+    return ["--data", table, "--task", "classification", "--target", "Machine failure", "--protocol", "stratified-kfold", *more]
 
 
 RUNS = [
@@ -48,8 +49,8 @@ def main() -> None:
             print(f"    left out: {options[1]} is absent\n")
             continue
         start = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", "chejian", "maintenance", "evaluate", *options, "--json"], cwd=ROOT, capture_output=True, text=True,
-                              check=False)
+        command = [sys.executable, "-m", "chejian", "maintenance", "evaluate", *options, "--json"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode not in {0, 1}:
             print(f"    {done.stderr.strip()}\n")
             continue

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from analytics.maintenance.table import Table
+from chejian.commands.maintenance import maintenance
 from tests.unit.analytics.maintenance.shop import fleet, pure_noise, signal, table
+from workshop.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +44,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return kept(tmp_path_factory.mktemp("shop") / "shop.csv", table(**signal(rows=200)))
 
 
-REGRESSION = ("--task", "regression", "--target", "wear", "--exclude", "broken,hour", "--group", "unit", "--protocol", "grouped-kfold")
+REGRESSION = ("--task", "regression", "--target", "wear", "--exclude", "broken,hour", "--group", "unit", "--protocol", "chronological")
 
 
 def test_the_report_as_json(shop: Path) -> None:
@@ -53,8 +56,8 @@ def test_the_report_as_json(shop: Path) -> None:
     assert {"rmse", "mae", "r2", "interval_coverage"} <= set(report["metrics"])
     low, high = report["intervals"]["rmse"]
     assert low <= report["metrics"]["rmse"] <= high
-    assert {"mean", "index only"} <= set(report["baselines"])
-    assert len(report["folds"]) == 5
+    assert {"mean", "index only", "last value"} <= set(report["baselines"])
+    assert [fold["fold"] for fold in report["folds"]] == ["later rows"]
 
 
 def test_a_model_is_trained_and_asked(shop: Path, tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_without_signal_no_model_is_written(tmp_path: Path) -> None:
 
 
 def test_remaining_life_without_header_in_whitespace(tmp_path: Path) -> None:
-    path = kept(tmp_path / "fleet.txt", fleet(units=12), mark="  ", header=False)
+    path = kept(tmp_path / "fleet.txt", fleet(units=8), mark="  ", header=False)
     done = chejian("evaluate", "--data", path, "--task", "rul", "--group", "0", "--time", "1", "--cap", "60", "--protocol", "grouped-kfold", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
@@ -103,7 +106,8 @@ def test_anomalies_over_several_files(tmp_path: Path) -> None:
     assert metrics["f1"] > 0.8
 
 
-def test_difficult_tables_are_handled(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("protocol", "folds"), [("chronological", 1), pytest.param("leave-one-group-out", 8, marks=pytest.mark.long)])
+def test_difficult_tables_are_handled(tmp_path: Path, protocol: str, folds: int) -> None:
     lots = np.random.default_rng(0)
     columns: dict[str, Any] = {f"s{i}": lots.normal(size=40) for i in range(500)}
     columns["s3"][::3] = np.nan
@@ -112,9 +116,9 @@ def test_difficult_tables_are_handled(tmp_path: Path) -> None:
     }
     columns["y"] = columns["s0"] * 3 + 0.2 * lots.normal(size=40)
     path = kept(tmp_path / "wide.csv", table(**columns))
-    done = chejian("evaluate", "--data", path, "--task", "regression", "--target", "y", "--group", "unit", "--protocol", "leave-one-group-out", "--json")
+    done = chejian("evaluate", "--data", path, "--task", "regression", "--target", "y", "--group", "unit", "--protocol", protocol, "--json")
     assert done.returncode in {0, 1}, done.stderr
-    assert len(json.loads(done.stdout)["folds"]) == 8
+    assert len(json.loads(done.stdout)["folds"]) == folds
 
 
 @pytest.mark.parametrize(("options", "words"), [
@@ -135,4 +139,12 @@ def test_difficult_tables_are_handled(tmp_path: Path) -> None:
     (("--task", "anomaly", "--target", "wear", "--protocol", "chronological"), ("an anomaly is 0 or 1",)),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
 def test_wrong_options_are_refused_in_words(shop: Path, options: tuple[str, ...], words: tuple[str, ...]) -> None:
-    refused(chejian("evaluate", "--data", shop, *options), *words)
+    found = CliRunner().invoke(maintenance, ["evaluate", "--data", str(shop), *options])
+    assert isinstance(found.exception, ConfigError), found.output
+    for word in words:
+        assert word in str(found.exception)
+    assert "\n" not in str(found.exception)
+
+
+def test_a_wrong_option_is_one_line_and_exit_2(shop: Path) -> None:
+    refused(chejian("evaluate", "--data", shop, "--task", "regression", "--target", "waer", "--protocol", "chronological"), "chejian: ", "waer")

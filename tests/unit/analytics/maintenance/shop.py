@@ -14,7 +14,7 @@ def shared(*parts: str) -> Path:
     """A file of the public data beside the repository; the test is skipped where it is absent."""
     path = SHARED.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"../shared/data/{'/'.join(parts)} is absent")
+        pytest.skip(f"../shared is absent: no data/{'/'.join(parts)}")
     return path
 
 

@@ -38,10 +38,18 @@ def kinds(warnings: list[Caution]) -> set[str]:
     return {warning.kind for warning in warnings if warning.leak}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("target", ["wear", "broken"])
+@pytest.mark.parametrize("protocol", ["grouped-kfold", "chronological", "stratified-kfold"])
+def test_an_honest_table_is_deployed_without_warnings(target: str, protocol: str) -> None:
+    report = judged(signal(1), target=target, protocol=protocol)
+    assert (report.verdict, report.warnings) == (DEPLOY, [])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("target", ["wear", "broken"])
 @pytest.mark.parametrize("protocol", ["grouped-kfold", "chronological", "stratified-kfold", "leave-one-group-out"])
-def test_an_honest_table_is_deployed_without_warnings(seed: int, target: str, protocol: str) -> None:
+def test_honest_tables_of_many_seeds_are_deployed(seed: int, target: str, protocol: str) -> None:
     report = judged(signal(seed), target=target, protocol=protocol)
     assert (report.verdict, report.warnings) == (DEPLOY, [])
 
@@ -160,7 +168,7 @@ def refused_on_noise(seeds: range) -> int:
 
 
 def test_pure_noise_is_no_better_than_a_baseline() -> None:
-    assert refused_on_noise(range(6)) == 6
+    assert refused_on_noise(range(3)) == 3
 
 
 @pytest.mark.long
