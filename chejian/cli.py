@@ -19,7 +19,8 @@ app = typer.Typer(
 EXTRAS = {
     "asyncua": "edge", "paho": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway", "uvicorn": "gateway",
     "duckdb": "gateway", "pyarrow": "gateway",
-    "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
+    "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "skops": "analytics",
+    "openpyxl": "analytics", "threadpoolctl": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
     "cryptography": "evidence", "rfc8785": "evidence", "securesystemslib": "evidence", "amqtt": "simulators", "tomli_w": "all",
 }
 
@@ -55,13 +56,14 @@ def _register() -> None:
         gateway,
         gateway_keeping,
         indicators,
+        maintenance,
         policy,
         register,
         simulate,
     )
 
     groups = (
-        demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, policy, evidence, evidence_report,
+        demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, maintenance, policy, evidence, evidence_report,
         evidence_witness,
     )
     for module in groups:
