@@ -71,6 +71,8 @@ class InfluxWriter:
     def close(self) -> None:
         """Closes the connections."""
         self._writer.close()
+        # close() of the client leaves its pool's sockets to the garbage collector.
+        self.client.api_client.rest_client.pool_manager.clear()
         self.client.close()
 
     def _halve(self, lines: Sequence[bytes], first: int, end: int, refused: list[tuple[int, str]]) -> None:

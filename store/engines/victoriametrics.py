@@ -5,7 +5,6 @@ server's deduplication, without which this engine does not start. What it acknow
 later; the stored cursor trails by so much. It holds numbers and milliseconds only.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -87,20 +86,25 @@ class VictoriaEngine:
         self._measurement, self._cut = settings.measurement, settings.finer_times == "cut"
         token = read_token(settings.token_file)
         self._server = VictoriaServer(settings.select_url or settings.url, token, settings.timeout_s)
-        self._retention_ms = self._check(settings)
         self._writer = InfluxWriter(
             settings.insert_url or settings.url, bucket="chejian", organisation="", token=token, precision="ms",
             batch_lines=settings.batch_lines, gzip=settings.gzip, timeout_s=settings.timeout_s,
         )
-        self._position = CursorFile(Path(settings.cursor_path), f"{self._writer.url} {settings.measurement}", settings.trail_s)
         self._writing = threading.Lock()
-        self._started, self._looked_s = self._server.started(), time.monotonic()
         self._latest = LatestRows()
-        self._names = set(self._server.label_values("signal", selector(self._prefix, ["delay"])))
-        if self._position.rows and not self._names:
-            self._position.go_back(to_start=True)  # the server is empty: it was replaced
-        self._latest.update(self._newest(sorted(self._names), self._server.now_ms() + _AHEAD_MS))
+        self._lost = False
         self._counted = (-1, 0)
+        try:
+            self._retention_ms = self._check(settings)
+            self._position = CursorFile(Path(settings.cursor_path), f"{self._writer.url} {settings.measurement}", settings.trail_s)
+            self._started, self._looked_s = self._server.started(), time.monotonic()
+            self._names = set(self._server.label_values("signal", selector(self._prefix, ["delay"])))
+            if self._position.rows and not self._names:
+                self._position.go_back(to_start=True)  # the server is empty: it was replaced
+            self._latest.update(self._newest(sorted(self._names), self._server.now_ms() + _AHEAD_MS))
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def _prefix(self) -> str:
@@ -120,27 +124,32 @@ class VictoriaEngine:
     def write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
         """Rows first, then the cursor; a stop between them makes the same rows come again, which changes nothing."""
         with self._writing:
-            self._watch()
-            if cursor <= self._position.cursor:
-                return ()
-            now_ms = self._server.now_ms()
-            oldest_ms = max(_EARLIEST_MS, now_ms - self._retention_ms + _HOUR_MS) if self._retention_ms else _EARLIEST_MS
-            rows, refused = sift(block, cut_times=self._cut, oldest_ms=oldest_ms, newest_ms=now_ms + _AHEAD_MS)
-            held = block.take(rows)
-            bad = self._writer.write(lines(held, self._measurement))
-            refused += [RefusedRows(rows[[index]], f"VictoriaMetrics: {reason}") for index, reason in bad]
-            self._position.advance(cursor, len(held))
-            self._names.update(encoded(held.signals[number]) for number in np.unique(held.signal).tolist())
-            self._latest.update(held)
-            return refused
+            try:
+                self._watch()
+                return self._write(block, cursor) if cursor > self._position.cursor else ()
+            except NotConnected:
+                self._lost = True
+                raise
+
+    def _write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
+        now_ms = self._server.now_ms()
+        oldest_ms = max(_EARLIEST_MS, now_ms - self._retention_ms + _HOUR_MS) if self._retention_ms else _EARLIEST_MS
+        rows, refused = sift(block, cut_times=self._cut, oldest_ms=oldest_ms, newest_ms=now_ms + _AHEAD_MS)
+        held = block.take(rows)
+        bad = self._writer.write(lines(held, self._measurement))
+        refused += [RefusedRows(rows[[index]], f"VictoriaMetrics: {reason}") for index, reason in bad]
+        self._position.advance(cursor, len(held))
+        self._names.update(encoded(held.signals[number]) for number in np.unique(held.signal).tolist())
+        self._latest.update(held)
+        return refused
 
     def _watch(self) -> None:
-        """A server that was started again may have lost its last seconds: they come again from the stored cursor."""
-        if self._clustered or time.monotonic() - self._looked_s < _LOOK_S:
+        """A server that was away or was started again may have lost its last seconds: they come again from the stored cursor."""
+        if self._clustered or (time.monotonic() - self._looked_s < _LOOK_S and not self._lost):
             return
         started, self._looked_s = self._server.started(), time.monotonic()
-        if started != self._started:
-            self._started = started
+        if started != self._started or self._lost:
+            self._started, self._lost = started, False
             self._position.go_back()
 
     def cursor(self) -> int:
@@ -148,8 +157,9 @@ class VictoriaEngine:
         # While a write is under way it looks itself, and whether the server is there at all is for `write` to say.
         if self._writing.acquire(blocking=False):
             try:
-                with contextlib.suppress(NotConnected):
-                    self._watch()
+                self._watch()
+            except NotConnected:
+                self._lost = True
             finally:
                 self._writing.release()
         return self._position.cursor
