@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from store.archive import StoredBatch
 from workshop.batch import PartEntry, decode_header
@@ -38,10 +39,26 @@ class Quarantined(msgspec.Struct, frozen=True):
 class IndexedBatch(msgspec.Struct, frozen=True):
     """A batch as rows for the engine, and what is left out."""
 
+    edge: str
+    epoch: int
+    seq: int
     block: Block
     quarantined: list[Quarantined]
     rows: int
     """As the header says."""
+    origins: list[tuple[str, NDArray[np.int64]]]
+    """Where the block's rows come from, in order: equipment, and the rows of its part."""
+
+    def quarantine(self, rows: NDArray[np.int64], reason: str) -> list[Quarantined]:
+        """The record for rows of the block that the engine refused: one for each part that they come from."""
+        made, start = [], 0
+        for equipment, origin in self.origins:
+            of_part = origin[rows[(rows >= start) & (rows < start + len(origin))] - start]
+            start += len(origin)
+            if len(of_part):
+                where = f"{len(of_part)} rows from row {of_part[0]} to row {of_part[-1]}"
+                made.append(Quarantined(self.edge, self.epoch, self.seq, equipment, int(of_part[0]), f"{reason} ({where})"))
+        return made
 
 
 class Rules:
@@ -53,7 +70,7 @@ class Rules:
     def index(self, stored: StoredBatch) -> IndexedBatch:
         """The rows that the engine takes, in the batch's order, and the reasons for the others. Withheld parts are skipped."""
         header = decode_header(stored.batch.header)
-        blocks, quarantined = [], []
+        blocks, quarantined, origins = [], [], []
         for entry, part in zip(header.parts, stored.batch.parts, strict=True):
             if part is None:
                 continue
@@ -62,16 +79,17 @@ class Rules:
             except Rejected as error:
                 quarantined.append(Quarantined(header.edge, header.epoch, header.seq, entry.equipment, WHOLE_PART, str(error)))
                 continue
-            block, reasons = self._sift(block)
+            block, kept, reasons = self._sift(block)
             blocks.append(block)
+            origins.append((entry.equipment, kept))
             quarantined += [Quarantined(header.edge, header.epoch, header.seq, entry.equipment, row, reason) for row, reason in reasons]
-        return IndexedBatch(concat(blocks), quarantined, header.rows)
+        return IndexedBatch(header.edge, header.epoch, header.seq, concat(blocks), quarantined, header.rows, origins)
 
-    def _sift(self, block: Block) -> tuple[Block, list[tuple[int, str]]]:
+    def _sift(self, block: Block) -> tuple[Block, NDArray[np.int64], list[tuple[int, str]]]:
         allowed = np.array([[kind in self._kinds.get(name, (None, ()))[1] for kind in ValueKind] for name in block.signals], np.bool_)
         fits = allowed[block.signal, block.kind]
         if bool(fits.all()):
-            return block, []
+            return block, np.arange(len(block)), []
         reasons = []
         wrong = np.flatnonzero(~fits)
         for signal, kind in sorted({(int(block.signal[row]), int(block.kind[row])) for row in wrong.tolist()}):
@@ -82,7 +100,7 @@ class Rules:
             else:
                 what = f"signal '{name}' is a {self._kinds[name][0]}, got {_WORDS[ValueKind(kind)]}"
             reasons.append((int(rows[0]), f"{what} ({len(rows)} rows from row {rows[0]} to row {rows[-1]})"))
-        return block.take(fits), reasons
+        return block.take(fits), np.flatnonzero(fits), reasons
 
 
 def _decode(entry: PartEntry, part: bytes) -> Block:

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+MOST_NOTED = 10_000
+
 
 class Monitoring:
     """Counters of one gateway in a registry of its own."""
@@ -15,6 +17,8 @@ class Monitoring:
         self.busy = Counter("chejian_busy_total", "Requests answered 429", registry=self.registry)
         self.indexed = Counter("chejian_indexed_rows_total", "Readings written to the engine", registry=self.registry)
         self.quarantined = Counter("chejian_quarantined_total", "Quarantine records made", registry=self.registry)
+        self.refused_rows = Counter("chejian_engine_refused_rows_total", "Readings that the engine cannot hold", registry=self.registry)
+        self._noted: set[tuple[str, str]] = set()
         self.backlog_rows = Gauge("chejian_backlog_rows", "Readings committed and not yet in the engine", registry=self.registry)
         self.backlog_batches = Gauge("chejian_backlog_batches", "Batches committed and not yet in the engine", registry=self.registry)
         self.commit_seconds = Histogram(
@@ -23,6 +27,13 @@ class Monitoring:
         )
         self.errors = Counter("chejian_errors_total", "Requests that ended in an unexpected error", registry=self.registry)
         self.live = Counter("chejian_live_readings_total", "Live values received", registry=self.registry)
+
+    def first_time(self, signal: str, reason: str) -> bool:
+        """Whether this refusal is new since the start; of a great many different ones only the first are."""
+        if (signal, reason) in self._noted or len(self._noted) >= MOST_NOTED:
+            return False
+        self._noted.add((signal, reason))
+        return True
 
     def text(self) -> bytes:
         """The exposition format."""

@@ -46,6 +46,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         options = {key: value for key, value in self.engine.items() if key != "name"}
         if self.embedded:
             options["path"] = str(path or self.engine_file)
+        else:
+            options.setdefault("cursor_path", str(self.file(f"engine-{self.engine['name']}.cursor")))
         return load_engine(str(self.engine["name"]), options, "gateway.toml: [engine]")
 
     @property

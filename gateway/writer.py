@@ -2,21 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import structlog
 
-from gateway.indexing import Rules
+from gateway.indexing import IndexedBatch, Rules
 from gateway.monitoring import Monitoring
 from store.archive import Archive
-from store.engine import Engine
-from workshop.block import Block, concat
-from workshop.errors import ConfigError, NotConnected
+from store.engine import Engine, RefusedRows
+from workshop.block import concat
+from workshop.errors import ChejianError, ConfigError
 from workshop.register import Workshop
 
 ROWS_AT_ONCE = 131_072
 BATCHES_AT_ONCE = 512
 RETRY_S = 1.0
+MOST_RETRY_S = 60.0
 STALLED_S = 30.0
 
 log = structlog.get_logger()
@@ -30,12 +32,12 @@ def feed(archive: Archive, engine: Engine, rules: Rules, monitoring: Monitoring,
     Returns:
         rows (by the headers) of the batches that were taken from `start_size` on; -1 when there was nothing to take.
     Raises:
-        NotConnected: the engine cannot write now; nothing was stored.
+        NotConnected, ConfigError: the engine cannot write now; its cursor has not moved.
     """
     first, end = engine.cursor(), archive.data_size
     if first >= end:
         return -1
-    blocks: list[Block] = []
+    blocks: list[IndexedBatch] = []
     rows = counted = 0
     cursor = first
     for stored in archive.batches(first, min(end, first + BATCHES_AT_ONCE)):
@@ -43,15 +45,35 @@ def feed(archive: Archive, engine: Engine, rules: Rules, monitoring: Monitoring,
         for item in indexed.quarantined:
             archive.quarantine(item.edge, item.epoch, item.seq, item.equipment, item.row, item.reason)
             monitoring.quarantined.inc()
-        blocks.append(indexed.block)
+        blocks.append(indexed)
         rows += len(indexed.block)
         counted += indexed.rows if stored.index >= start_size else 0
         cursor = stored.index + 1
         if rows >= ROWS_AT_ONCE:
             break
-    engine.write(concat(blocks), cursor)
-    monitoring.indexed.inc(rows)
+    refused = engine.write(concat([indexed.block for indexed in blocks]), cursor)
+    _note(archive, monitoring, blocks, refused)
+    monitoring.indexed.inc(rows - sum(len(item.rows) for item in refused))
     return counted
+
+
+def _note(archive: Archive, monitoring: Monitoring, batches: Sequence[IndexedBatch], refused: Sequence[RefusedRows]) -> None:
+    """Writes down which rows the engine cannot hold; the archive has them whole. Every row is counted, but of each signal and reason only the first
+    batch since the start gets records: an engine without text would otherwise add one for every batch for ever."""
+    for item in refused:
+        monitoring.refused_rows.inc(len(item.rows))
+        start = 0
+        for indexed in batches:
+            block = indexed.block
+            own = item.rows[(item.rows >= start) & (item.rows < start + len(block))] - start
+            start += len(block)
+            fresh = {int(number) for number in np.unique(block.signal[own])} if len(own) else set()
+            fresh = {number for number in fresh if monitoring.first_time(block.signals[number], item.reason)}
+            for number in sorted(fresh):
+                record = indexed.quarantine(own[block.signal[own] == number], f"signal '{block.signals[number]}': {item.reason}")
+                for row in record:
+                    archive.quarantine(row.edge, row.epoch, row.seq, row.equipment, row.row, row.reason)
+                    monitoring.quarantined.inc()
 
 
 class Writer:
@@ -112,11 +134,12 @@ class Writer:
         while True:
             try:
                 rows = feed(self._archive, self._engine, self._rules, self._monitoring, self._start_size)
-            except NotConnected as error:
+            except ChejianError as error:
+                # A server that refuses us (ConfigError: token, bucket) is no reason to end: a person mends it and the line goes on.
                 if not self._failing:
                     log.error("engine does not take rows; trying again", reason=str(error))
                 self._failing = True
-                if self._stop.wait(RETRY_S):
+                if self._stop.wait(max(RETRY_S, min(MOST_RETRY_S, getattr(error, "retry_after_s", None) or 0.0))):
                     return
                 continue
             if self._failing:
@@ -124,6 +147,8 @@ class Writer:
                 self._failing = False
             self._progress_s = time.monotonic()
             self._started.set()
+            # Batches that an engine takes again, because its server lost them, are not counted a second time.
+            self._start_size = max(self._start_size, self._engine.cursor())
             if rows >= 0:
                 with self._count:
                     self._waiting_rows -= rows

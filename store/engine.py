@@ -18,6 +18,8 @@ from workshop.block import Block
 from workshop.errors import ConfigError
 from workshop.window import Window
 
+EXACT = 17
+
 
 class Capabilities(msgspec.Struct, frozen=True):
     """What an engine can hold; declared, and checked by the contract tests."""
@@ -29,11 +31,13 @@ class Capabilities(msgspec.Struct, frozen=True):
     resolution_us: int
     """Step of the times it keeps, µs; 1 keeps them all."""
     deduplicates: bool
-    """The same signal and source time again replaces the row instead of adding one."""
+    """The same signal and source time again adds no row: one of the two stays."""
     aggregates: bool
     """It computes `aggregate` itself."""
     clustering: bool
     """It can run on many machines."""
+    significant_digits: int = EXACT
+    """Decimal digits of a float that come back; 17: the very same 64 bits."""
 
 
 class Aggregates(msgspec.Struct, frozen=True):
@@ -49,6 +53,14 @@ class Aggregates(msgspec.Struct, frozen=True):
     mean: NDArray[np.float64]
 
 
+class RefusedRows(msgspec.Struct, frozen=True):
+    """Rows of a block that the engine cannot hold; they stay in the archive, whole."""
+
+    rows: NDArray[np.int64]
+    """Indices into the block, ascending, at least one."""
+    reason: str
+
+
 class Engine(Protocol):
     """A time-series store. Blocking calls; reading is safe from many threads, writing from one."""
 
@@ -56,12 +68,16 @@ class Engine(Protocol):
     def capabilities(self) -> Capabilities:
         """What this engine can hold."""
 
-    def write(self, block: Block, cursor: int) -> None:
-        """Stores the rows and the cursor, the next data-log index, in one transaction; nothing happens when the cursor is not beyond the stored one.
+    def write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
+        """Stores the rows and the cursor, the next data-log index; nothing happens when the cursor is not beyond the stored one.
 
+        An engine with transactions stores both in one. One without stores the cursor after the rows: the same rows again change nothing there.
+        Returns:
+            the rows that it cannot hold, with the reasons; all others are stored.
         Raises:
-            NotConnected: the engine cannot write now; nothing was stored.
-            Rejected: it cannot hold these rows.
+            NotConnected: the engine cannot write now; the cursor has not moved, write the same block again.
+            ConfigError: the engine's server refuses us until a person mends its or our settings; as above.
+            Rejected: this engine only reads.
         """
 
     def cursor(self) -> int:

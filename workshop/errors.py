@@ -21,9 +21,17 @@ class ConfigError(ChejianError):
 
 
 class NotConnected(ChejianError):
-    """Something needed is not reachable now; try again later, nothing is lost. Names the endpoint."""
+    """Something needed is not reachable now; try again later, nothing is lost. Names the endpoint.
+
+    Attributes:
+        retry_after_s: how long the other side asks us to wait, s; None when it says nothing.
+    """
 
     exit_code = 3
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class Rejected(ChejianError):

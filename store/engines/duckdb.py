@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from store.engine import Aggregates, Capabilities
+from store.engine import Aggregates, Capabilities, RefusedRows
 from store.latest import LatestRows, newest_rows
 from workshop.block import Block, concat, empty_block
 from workshop.errors import ConfigError, NotConnected
@@ -87,11 +87,11 @@ class DuckdbEngine:
         self._latest = LatestRows()
         self._latest.update(self._newest(list(self._ids.values()), _EARLIEST, 2**63 - 1))
 
-    def write(self, block: Block, cursor: int) -> None:
-        """Rows, new series and the cursor in one transaction."""
+    def write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
+        """Rows, new series and the cursor in one transaction; it holds every row."""
         with self._writing:
             if cursor <= self._cursor:
-                return
+                return ()
             fresh = [name for name in dict.fromkeys(block.signals) if name not in self._ids]
             ids = {name: len(self._ids) + i for i, name in enumerate(fresh)}
             place = np.array([self._ids.get(name, ids.get(name, 0)) for name in block.signals] or [0], np.int32)
@@ -111,6 +111,7 @@ class DuckdbEngine:
             self._ids.update(ids)
             self._cursor = cursor
             self._latest.update(block)
+            return ()
 
     def cursor(self) -> int:
         """Next data-log index."""

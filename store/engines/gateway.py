@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from store.answers import AggregateAnswer, CountAnswer, SignalsAnswer
-from store.engine import Aggregates, Capabilities
+from store.engine import Aggregates, Capabilities, RefusedRows
 from store.latest import newest_rows
 from workshop.block import Block, concat, empty_block
 from workshop.errors import ConfigError, NotConnected, Rejected
@@ -52,7 +52,7 @@ class GatewayEngine:
         headers = {"Authorization": f"Bearer {settings.token}"}
         self._client = httpx.Client(base_url=self._url, headers=headers, timeout=settings.timeout_s, trust_env=False)
 
-    def write(self, block: Block, cursor: int) -> None:
+    def write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
         """Refused: an index has no right to write.
 
         Raises:

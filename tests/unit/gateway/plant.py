@@ -161,8 +161,8 @@ def configure(folder: Path, port: int = 0, **more: Any) -> GatewaySettings:
     (folder / "workshop.toml").write_text(REGISTER)
     (folder / "claims.toml").write_text(CLAIMS)
     lines = [f'data = "{folder / "data"}"', f"port = {port}", 'register = "workshop.toml"', 'claims = "claims.toml"']
-    lines += [f"{key} = {value}" for key, value in more.items()]
-    (folder / "gateway.toml").write_text("\n".join([*lines, '[engine]\nname = "duckdb"\n']))
+    lines += [f"{key} = {value}" for key, value in ({"engine": '{ name = "duckdb" }'} | more).items()]
+    (folder / "gateway.toml").write_text("\n".join(lines))
     return load_gateway(folder / "gateway.toml")
 
 

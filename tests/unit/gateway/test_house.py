@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -24,7 +24,7 @@ from gateway.problems import Refusal
 from gateway.serve import open_house as open_whole
 from gateway.writer import Writer
 from store.archive import Archive
-from store.engine import Aggregates, Capabilities, Engine
+from store.engine import Aggregates, Capabilities, Engine, RefusedRows
 from store.engines.duckdb import DuckdbSettings, open_engine
 from store.signing import SigningKey
 from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, ramp, reading, until, workshop
@@ -44,10 +44,11 @@ class Stuck:
         self.free = threading.Event()
         self.rows, self.at = 0, 0
 
-    def write(self, block: Block, cursor: int) -> None:
+    def write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
         if not self.free.is_set():
             raise NotConnected("stuck: disk full")
         self.rows, self.at = self.rows + len(block), cursor
+        return ()
 
     def cursor(self) -> int:
         return self.at
