@@ -46,8 +46,9 @@ def stored_in(folder: Path, signals: set[str]) -> tuple[dict[tuple[str, int], tu
     seen: Counter[tuple[str, int]] = Counter()
     for header in headers.values():
         gaps += [(signal, gap["from_us"], gap["to_us"], gap["reason"]) for gap in header["gaps"] for signal in gap["signals"]]
-    for equipment, data in connection.execute("SELECT equipment, data FROM parts"):
-        block = decode_part(equipment, data)
+    for number, data in connection.execute("SELECT id, data FROM parts"):
+        # A part's id is its batch's number × 65,536 and its place in the header.
+        block = decode_part(headers[number >> 16]["parts"][number & 0xFFFF]["equipment"], data)
         for reading in block.readings():
             if reading.signal in signals:
                 seen[reading.signal, reading.source_time_us] += 1
