@@ -65,8 +65,8 @@ class _Agent:
         self._uplink: Uplink | None = None
         self._live: Live | None = None
         self._requests: Requests | None = None
-        resume = Resume(journal.positions(), self._machine_signals)
-        self._recorder = Recorder(journal, self._worker, resume, settings.commit, self._stored)
+        resume = Resume(journal.positions(), self._machine_signals, journal.remembered())
+        self._recorder = Recorder(journal, self._worker, resume, settings.commit, self._stored, settings.max_skew_s)
         equipment = [item.id for block in settings.source for item in block.equipment]
         self._links = Links(register, equipment, self._recorder, clock)
         directory = status.parent if status is not None else None
@@ -198,7 +198,7 @@ class _Agent:
             os.getpid(), self._settings.edge, self._clock(), [] if stopped else [name for name, state in sources.items() if state.connected], sources,
             dict(self._links.is_up), journal, self._uplink.state if self._uplink is not None else UplinkState(), self._recorder.resume.repeated,
             self._recorder.refused, self._live.posts if self._live is not None else 0, self._live.failures if self._live is not None else 0,
-            self._recorder.problem, stopped,
+            self._recorder.problem, stopped, self._recorder.resume.late, self._recorder.skewed,
         )
         await self._worker.call(write_status, self._status, status)
 

@@ -16,6 +16,7 @@ from workshop.signal import Origin, signal_id
 Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
+MAX_SKEW_S = 300.0
 _PLACEHOLDER = re.compile(r"\{[^}]*\}")
 
 
@@ -95,6 +96,8 @@ class EdgeSettings(msgspec.Struct, frozen=True):
     """Folder of key, enrolment and journal."""
     gateway: GatewayBlock
     source: tuple[SourceBlock, ...]
+    max_skew_s: Seconds = MAX_SKEW_S
+    """A reading whose source time is further than this from its reception is uncertain: one of the two clocks is wrong, or it was long on its way."""
     seal: SealBlock = SealBlock()
     commit: CommitBlock = CommitBlock()
     live: LiveBlock = LiveBlock()
@@ -109,6 +112,7 @@ class _EdgeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str
     gateway: dict[str, Any]
     source: list[dict[str, Any]] = []
+    max_skew_s: Seconds = MAX_SKEW_S
     seal: dict[str, Any] = {}
     commit: dict[str, Any] = {}
     live: dict[str, Any] = {}
@@ -135,7 +139,7 @@ def load_edge(text: bytes | str, file: str) -> EdgeSettings:
         raise ConfigError(f"{file}: no [[source]]: this edge would collect nothing; add one")
     return EdgeSettings(
         raw.edge, raw.provenance, raw.register, raw.data, convert(raw.gateway, GatewayBlock, f"{file}: [gateway]"),
-        tuple(_source(table, file, number) for number, table in enumerate(raw.source, 1)),
+        tuple(_source(table, file, number) for number, table in enumerate(raw.source, 1)), raw.max_skew_s,
         convert(raw.seal, SealBlock, f"{file}: [seal]"), convert(raw.commit, CommitBlock, f"{file}: [commit]"),
         convert(raw.live, LiveBlock, f"{file}: [live]"), convert(raw.retry, RetryBlock, f"{file}: [retry]"),
         convert(raw.shutdown, ShutdownBlock, f"{file}: [shutdown]"),
@@ -147,6 +151,19 @@ def _source(table: dict[str, Any], file: str, number: int) -> SourceBlock:
     own = {key: table[key] for key in ("name", "protocol", "map", "equipment") if key in table}
     block = convert(own, SourceBlock, where)
     return msgspec.structs.replace(block, options={key: value for key, value in table.items() if key not in own})
+
+
+def check_provenance(settings: EdgeSettings, enrolled: Provenance, file: str) -> None:
+    """Compares the provenance that the file states with the one that the gateway fixed at enrolment.
+
+    Raises:
+        ConfigError: they differ: somebody means other data than what the gateway will write down.
+    """
+    if settings.provenance is not enrolled:
+        raise ConfigError(
+            f"{file}: provenance is '{settings.provenance.value}', but edge '{settings.edge}' is enrolled as '{enrolled.value}'; write "
+            f'provenance = "{enrolled.value}", or have another edge enrolled as {settings.provenance.value} and give it a data folder of its own'
+        )
 
 
 def check_edge(settings: EdgeSettings, register: Workshop, file: str) -> None:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from edge.config import CommitBlock
 from edge.resume import Resume
-from edge.source import Delivery
+from edge.skew import mark_skew
+from edge.source import Delivery, Loss
 from edge.worker import Worker
 from store.journal import EdgeJournal
 from workshop.batch import Gap
-from workshop.block import Block
+from workshop.block import Block, empty_block
 from workshop.errors import NotConnected, Rejected
 
 OWN = "(edge)"
 """In place of a source's name: readings that the edge makes itself."""
+REFUSED_REASON = "refused by the journal"
 
 _log = logging.getLogger(__name__)
 _WAITING = 256
@@ -26,17 +28,22 @@ _FIRST_RETRY_S, _MAX_RETRY_S = 0.1, 5.0
 class Recorder:
     """One queue, one commit at a time. When the disk refuses, nobody gets through `put`: the sources wait, and so do the devices."""
 
-    def __init__(self, journal: EdgeJournal, worker: Worker, resume: Resume, commit: CommitBlock, on_stored: Callable[[Block], None]) -> None:
+    def __init__(
+        self, journal: EdgeJournal, worker: Worker, resume: Resume, commit: CommitBlock, on_stored: Callable[[Block], None], max_skew_s: float,
+    ) -> None:
         """`on_stored` is told of every block once it is on disk."""
         self.resume = resume
         self.readings: Counter[str] = Counter()
         """Stored readings by source."""
         self.refused = 0
+        self.skewed = 0
+        """Stored readings that are uncertain because of the device's clock."""
         self.problem = ""
         """Why the disk refuses at the moment; empty if it does not."""
         self.has_stored = asyncio.Event()
         """Set with the first reading of a machine."""
         self._journal, self._worker, self._on_stored = journal, worker, on_stored
+        self._max_skew_us = round(max_skew_s * 1e6)
         self._every_s, self._idle_s = commit.every_ms / 1000, commit.idle_ms / 1000
         self._queue: asyncio.Queue[tuple[str, Delivery] | asyncio.Event] = asyncio.Queue(_WAITING)
 
@@ -53,9 +60,7 @@ class Recorder:
 
     async def declare(self, signals: Iterable[str], to_us: int, reason: str) -> None:
         """Declares gaps from where each signal's readings end up to this time. Call `flush` first."""
-        gaps = self.resume.declare(signals, to_us, reason)
-        if gaps:
-            await self._append([], gaps)
+        await self._append([], self.resume.declare(signals, to_us, reason))
 
     async def run(self) -> None:
         """Commits until cancelled.
@@ -88,19 +93,12 @@ class Recorder:
                 return items, []
 
     async def _commit(self, items: Sequence[tuple[str, Delivery]]) -> None:
-        blocks: list[tuple[str, Block]] = []
-        gaps: list[Gap] = []
-        for source, delivery in items:
-            for loss in delivery.losses:
-                self.resume.lose(loss)
-            block, ended = self.resume.admit(delivery.block)
-            gaps += ended
-            if len(block):
-                blocks.append((source, block))
-        for gap in gaps:
-            _log.info("gap of %.3f s, %d signals such as %s: %s", (gap.to_us - gap.from_us) / 1e6, len(gap.signals), gap.signals[0], gap.reason)
-        if blocks or gaps:
-            await self._append([block for _, block in blocks], gaps)
+        try:
+            blocks = await self._store(items)
+        except Rejected as error:
+            # Sources let nothing through that the journal refuses; if one does, it must not stop the others.
+            _log.error("journal refuses a commit of %d deliveries: %s; storing them one by one", len(items), error)
+            blocks = [stored for item in items for stored in await self._one(item)]
         refusals = [(source, refusal) for source, delivery in items for refusal in delivery.refusals]
         for source, refusal in refusals:
             await self._patiently(self._journal.quarantine, source, refusal.payload, refusal.reason)
@@ -114,24 +112,52 @@ class Recorder:
         if any(source != OWN for source, _ in blocks):
             self.has_stored.set()
 
-    async def _append(self, blocks: list[Block], gaps: list[Gap]) -> None:
-        try:
-            await self._patiently(self._journal.append, blocks, gaps)
-        except Rejected as error:
-            # Sources let nothing through that the journal refuses; if one does, it must not stop the others.
-            _log.error("journal refuses %d blocks: %s; storing them one by one", len(blocks), error)
-            await self._one_by_one(blocks, gaps)
+    async def _store(self, items: Sequence[tuple[str, Delivery]]) -> list[tuple[str, Block]]:
+        """What of these deliveries is now on disk, with the gaps that it ends.
 
-    async def _one_by_one(self, blocks: list[Block], gaps: list[Gap]) -> None:
-        pieces: list[tuple[list[Block], list[Gap]]] = [([block], []) for block in blocks]
-        pieces += [([], [gap]) for gap in gaps]
-        for piece in pieces:
-            try:
-                await self._patiently(self._journal.append, *piece)
-            except Rejected as error:
-                self.refused += 1
-                payload = repr([block.readings() for block in piece[0]] or piece[1]).encode(errors="backslashreplace")
-                await self._patiently(self._journal.quarantine, "recorder", payload, str(error))
+        Raises:
+            Rejected: the journal refuses something of it; nothing is stored, and `resume` is as it was.
+        """
+        blocks: list[tuple[str, Block]] = []
+        gaps: list[Gap] = []
+        skewed = 0
+        for source, delivery in items:
+            for loss in delivery.losses:
+                self.resume.lose(loss)
+            block, ended = self.resume.admit(delivery.block)
+            gaps += ended
+            if len(block):
+                block, count = mark_skew(block, self.resume.machine_signals, self._max_skew_us)
+                skewed += count
+                blocks.append((source, block))
+        await self._append([block for _, block in blocks], gaps)
+        self.skewed += skewed
+        return blocks
+
+    async def _append(self, blocks: Sequence[Block], gaps: Sequence[Gap]) -> None:
+        tracks = self.resume.tracks()
+        try:
+            if blocks or gaps or tracks:
+                await self._patiently(self._journal.append, blocks, gaps, tracks)
+        except Rejected:
+            self.resume.undo()
+            raise
+        self.resume.settle()
+        for gap in gaps:
+            _log.info("gap of %.3f s, %d signals such as %s: %s", (gap.to_us - gap.from_us) / 1e6, len(gap.signals), gap.signals[0], gap.reason)
+
+    async def _one(self, item: tuple[str, Delivery]) -> list[tuple[str, Block]]:
+        """Stores one delivery; if the journal refuses it, it goes to quarantine and its signals are lost until their next reading."""
+        source, delivery = item
+        try:
+            return await self._store([item])
+        except Rejected as error:
+            self.refused += 1
+            payload = repr(delivery.block.readings()).encode(errors="backslashreplace")
+            losses = (*delivery.losses, Loss(tuple(delivery.block.signals), REFUSED_REASON))
+            await self._store([(source, Delivery(empty_block(), losses=losses))])
+            await self._patiently(self._journal.quarantine, "recorder", payload, str(error))
+            return []
 
     async def _patiently(self, function: Callable[..., None], *arguments: object) -> None:
         """Tries again while the disk refuses; the queue fills meanwhile, and the sources wait."""

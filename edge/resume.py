@@ -1,106 +1,236 @@
-"""The one place that decides what is a repetition and what is a gap.
+"""The one place that decides what is a reading, what is a repetition and what is a gap: every reading is stored or declared, never both.
 
-Per signal there is a position: everything with a source time before it is stored or declared (last stored source time + 1 µs, or the end of the last
-declared gap). A signal is in one of three modes:
+Per signal there is a front: everything before it, by the device's clock as it is now, is stored or declared. A signal is in one of three modes:
 
     normal   every row is kept, also late ones
-    repeat   after a start of the edge: rows before the position are repetitions of what was not acknowledged; the first other row ends it
-    lost     as repeat, but readings may be missing: the first row at or after the position ends the mode and declares the gap [position, row)
+    repeat   after a start of the edge: rows that are stored already are repetitions; the first row at or after the front ends it
+    lost     as repeat, but readings may be missing: the first row at or after the front ends the mode and declares the gap [front, row)
 
-A signal that was silent for long before the loss is declared from its last reading on: that reading is the last thing that is known.
+In every mode a row inside a declared gap is dropped and counted. A signal that was silent for long before a loss is declared from its last reading
+on: that reading is the last thing that is known.
+
+A clock that is wrong is no matter as long as it goes on evenly: times are compared with times of the same device. A row that lies before the front,
+was never stored, and is later than the device's readings are by more than 2 s says that the clock stepped back. Then the front goes back with it; in
+mode lost it could have stepped at any moment of the loss, so that both are declared: from the front to now by the old clock, and as much before the
+row by the new one, without what is stored there.
+
+What is remembered of a signal is bounded (`edge.known`, `store.journal_memory`). Beyond it a row that comes again is stored again, a late row of a
+forgotten gap is stored, and a gap after a step back may cover what was stored there by the clock before. A step back by less than the loss lasted
+cannot be told from a late row: it is declared from the front on. A late row that is itself lost leaves no trace, unless its source has numbers.
 """
 
+import copy
 from collections.abc import Iterable
 
 import numpy as np
 
+from edge.known import NEVER, DeviceClock, Known, Mask, Times
 from edge.source import Loss
+from store.journal_memory import Memory, Track
 from workshop.batch import Gap
 from workshop.block import Block
+from workshop.signal import split_signal_id
 
 RESTART_REASON = "edge was not running"
+STEP_REASON = "the device's clock stepped back"
+_LATE_US = 2_000_000
 _AHEAD_US = 60_000_000
+_MAX_REASON = 400
+_Ranges = dict[tuple[int, int, str], list[str]]
 
 
 class Resume:
-    """Positions and modes of all signals of an edge."""
+    """What is known of all signals of an edge. Changes count from `settle` on; `undo` takes back those since the last one."""
 
-    def __init__(self, positions: dict[str, int], machine_signals: Iterable[str]) -> None:
+    def __init__(self, positions: dict[str, int], machine_signals: Iterable[str], memory: Memory | None = None) -> None:
         """Begins after a start: what is known of a signal may come again, and what was not acknowledged will."""
+        memory = memory or Memory()
         self.machine_signals = frozenset(machine_signals)
         self.repeated = 0
-        """Rows that were dropped as repetitions, or because they lie in a declared gap."""
-        self._positions = {signal: at for signal, at in positions.items() if signal in self.machine_signals}
-        self._repeat = set(self._positions)
-        self._lost: dict[str, str] = {}
+        """Rows that were dropped because they are stored already."""
+        self.late = 0
+        """Rows that were dropped because they lie in a declared gap."""
+        self._known = {signal: Known.of(signal, at, memory) for signal, at in positions.items() if signal in self.machine_signals}
+        self._repeat = set(self._known)
+        self._lost = {signal: track.lost for signal, track in memory.tracks.items() if track.lost and signal in self._known}
+        self._clocks: dict[str, DeviceClock] = {}
+        for signal, known in sorted(self._known.items(), key=lambda item: item[1].heard_us):
+            if known.offset_us is not None:
+                self._clocks[split_signal_id(signal)[0]] = DeviceClock(known.offset_us, known.offset_us, known.heard_us)
+        self.settle()
+
+    def settle(self) -> None:
+        """Everything up to here is on disk."""
+        self._before: dict[str, tuple[Known | None, bool, str | None]] = {}
+        self._before_clocks, self._before_counts = dict(self._clocks), (self.repeated, self.late)
+
+    def undo(self) -> None:
+        """Nothing since `settle` has happened."""
+        for signal, (known, is_repeat, lost) in self._before.items():
+            self._repeat.discard(signal)
+            self._lost.pop(signal, None)
+            if known is None:
+                self._known.pop(signal, None)
+            else:
+                self._known[signal] = known
+            if is_repeat:
+                self._repeat.add(signal)
+            if lost is not None:
+                self._lost[signal] = lost
+        self._clocks, (self.repeated, self.late) = self._before_clocks, self._before_counts
+        self.settle()
+
+    def tracks(self) -> dict[str, Track]:
+        """How far the signals are that changed since `settle`; it belongs on disk together with what they changed by."""
+        tracks = {signal: known.track(self._lost.get(signal, "")) for signal in self._before if (known := self._known.get(signal)) is not None}
+        return {signal: track for signal, track in tracks.items() if track is not None}
 
     def lose(self, loss: Loss) -> None:
         """Puts the signals of a loss into mode lost."""
-        for signal in loss.signals:
-            if loss.since_us is not None:
-                self._positions.setdefault(signal, loss.since_us)
+        for signal in self.machine_signals.intersection(loss.signals):
+            known = self._open(signal)
+            if loss.since_us is not None and known.front_us is None:
+                known.front_us = max(loss.since_us, 0)
             if signal in self._repeat:
                 self._repeat.discard(signal)
                 self._lost[signal] = RESTART_REASON
             else:
-                self._lost.setdefault(signal, loss.reason)
+                self._lost.setdefault(signal, loss.reason.encode(errors="backslashreplace").decode()[:_MAX_REASON] or "lost")
 
     def admit(self, block: Block) -> tuple[Block, list[Gap]]:
         """The rows to store, and the gaps that they end."""
         keep = np.ones(len(block), np.bool_)
-        ranges: dict[tuple[int, int, str], list[str]] = {}
+        ranges: _Ranges = {}
         for number, signal in enumerate(block.signals):
-            rows = block.signal == number
-            if signal not in self.machine_signals or not rows.any():
+            rows = np.flatnonzero(block.signal == number)
+            if signal not in self.machine_signals or not len(rows):
                 continue
-            times = block.source_time_us[rows]
-            if signal in self._repeat or signal in self._lost:
-                new = self._resume(signal, times, int(block.received_time_us[rows].max()), ranges)
-                if new is not None:
-                    keep[rows] = new
-                    times = times[new]
-            if len(times):
-                self._positions[signal] = max(self._positions.get(signal, 0), int(times.max()) + 1)
-        kept = block if keep.all() else block.take(keep)
-        return kept, [Gap(tuple(signals), from_us, to_us, reason) for (from_us, to_us, reason), signals in ranges.items()]
+            known = self._open(signal)
+            new = self._new(signal, known, block.source_time_us[rows], int(block.received_time_us[rows[0]]))
+            keep[rows] = new
+            rows = rows[new]
+            if len(rows):
+                times, received = block.source_time_us[rows], block.received_time_us[rows]
+                known.remember(times)
+                if signal in self._repeat or signal in self._lost:
+                    self._resume(signal, known, times, received, ranges)
+                self._follow(signal, known, times, received)
+        return block if keep.all() else block.take(keep), _gaps(ranges)
 
     def declare(self, signals: Iterable[str], to_us: int, reason: str) -> list[Gap]:
-        """Gaps from each signal's position to this time, for signals of which something was stored before."""
-        ranges: dict[int, list[str]] = {}
+        """Gaps from each signal's front to this time, by the device's clock if that is ahead, for signals of which something was stored before."""
+        ranges: _Ranges = {}
         for signal in signals:
-            position = self._positions.get(signal)
-            if position is not None and position < to_us and signal in self.machine_signals:
-                ranges.setdefault(position, []).append(signal)
-                self._positions[signal] = to_us
-        return [Gap(tuple(members), position, to_us, reason) for position, members in ranges.items()]
+            if signal not in self.machine_signals or signal not in self._known:
+                continue
+            known = self._open(signal)
+            # A reading that came before it was made proves a clock that is ahead; one that came long after proves nothing. The margin is for the way.
+            ahead_us = max(-known.offset_us, 0) if known.offset_us is not None else 0
+            end_us = to_us + ahead_us + min(ahead_us, _LATE_US)
+            if known.front_us is not None and known.front_us < end_us:
+                self._declare(signal, known, known.front_us, end_us, reason, ranges)
+                known.front_us = end_us
+                self._lost.pop(signal, None)
+        return _gaps(ranges)
 
     def unresolved(self) -> list[str]:
         """Signals in mode lost: what followed their last reading is not known."""
         return list(self._lost)
 
-    def _resume(
-        self, signal: str, times: "np.ndarray[tuple[int], np.dtype[np.int64]]", received_us: int, ranges: dict[tuple[int, int, str], list[str]]
-    ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]] | None":
-        """Which rows of a signal in mode repeat or lost are new; None for all of them. Ends the mode where it is to end."""
-        position = self._positions.get(signal)
-        if position is None or position > received_us + _AHEAD_US:
-            # Nothing stored yet; or the device's clock was ahead of ours and was put right: waiting for it to catch up would drop new readings.
-            self._end(signal)
-            return None
-        new = times >= position
-        self.repeated += int(len(times) - new.sum())
-        if not new.any():
-            # The very last stored reading came again: the device has nothing newer, so nothing was lost up to here.
-            if signal in self._lost and int(times.max()) == position - 1:
-                self._end(signal)
-            return new
-        first = int(times[new].min())
-        reason = self._lost.get(signal)
-        if reason is not None and first > position:
-            ranges.setdefault((position, first, reason), []).append(signal)
-        self._end(signal)
+    def _open(self, signal: str) -> Known:
+        """What is known of a signal, to be changed; `undo` has a copy."""
+        known = self._known.get(signal)
+        if signal not in self._before:
+            self._before[signal] = copy.copy(known), signal in self._repeat, self._lost.get(signal)
+        if known is None:
+            known = self._known[signal] = Known()
+        return known
+
+    def _new(self, signal: str, known: Known, times: Times, received_us: int) -> Mask:
+        """Which rows are neither declared nor, where repetitions are to be expected, stored."""
+        inside = known.in_gap(times)
+        self.late += int(inside.sum())
+        new = ~inside
+        if signal in self._repeat or signal in self._lost:
+            if self._is_ahead(known, received_us):
+                known.presumed_us = NEVER
+            again = new & known.has(times)
+            self.repeated += int(again.sum())
+            new &= ~again
+            if not new.any() and known.last_us is not None and bool((times == known.last_us).any()):
+                # The very last stored reading came again: the device has nothing newer, so nothing was lost up to here.
+                self._lost.pop(signal, None)
         return new
+
+    def _resume(self, signal: str, known: Known, times: Times, received: Times, ranges: _Ranges) -> None:
+        """Ends mode repeat or lost if these new rows do, and declares what is lost."""
+        front_us, reason = known.front_us, self._lost.get(signal)
+        if front_us is not None:
+            following = times[times >= front_us]
+            if len(following):
+                if reason is not None:
+                    self._declare(signal, known, front_us, int(following.min()), reason, ranges)
+            elif self._has_stepped(known, int(times[0]), int(received[0])):
+                if reason is not None:
+                    self._declare_step(signal, known, int(times[0]), int(received[0]), f"{reason}; {STEP_REASON}", ranges)
+            else:
+                return  # only late rows: what followed the front is still to come
+        self._end(signal)
+
+    def _declare_step(self, signal: str, known: Known, time_us: int, received_us: int, reason: str, ranges: _Ranges) -> None:
+        """Declares a loss in which the device's clock stepped back at a moment that is not known, to end with this row."""
+        assert known.front_us is not None  # noqa: S101 – only a signal of which something is known is in mode lost
+        # Where the old clock was never compared with ours, a token of a gap says at least that there was a loss.
+        now_us, lost_us = known.front_us + 1, 1
+        if known.offset_us is not None:
+            now_us, lost_us = received_us - known.offset_us, max(received_us - known.heard_us, 1)
+        if known.front_us < now_us:
+            self._declare(signal, known, known.front_us, now_us, reason, ranges)
+        self._declare(signal, known, time_us - lost_us, time_us, reason, ranges)
+
+    def _follow(self, signal: str, known: Known, times: Times, received: Times) -> None:
+        """Takes the front to where these stored rows leave it."""
+        equipment = split_signal_id(signal)[0]
+        last_us, heard_us = int(times[-1]), int(received[-1])
+        end_us = int(times.max()) + 1
+        front_us = end_us if known.front_us is None else max(known.front_us, end_us)
+        if last_us + 1 < front_us and self._has_stepped(known, last_us, heard_us):
+            known.front_us, known.last_us, known.heard_us = last_us + 1, last_us, heard_us
+            self._clocks[equipment] = DeviceClock(heard_us - last_us, heard_us - last_us, heard_us)
+            if known.offset_us is not None:
+                return  # it could be a late row after all: the old offset stands until the next row has shown
+        else:
+            offset_us = int((received - times).min())
+            clock = self._clocks.get(equipment)
+            self._clocks[equipment] = clock.hear(offset_us, heard_us) if clock is not None else DeviceClock(offset_us, offset_us, heard_us)
+            if end_us < front_us:
+                return
+            known.front_us, known.last_us, known.heard_us = front_us, end_us - 1, heard_us
+        known.offset_us = self._clocks[equipment].offset_us
+
+    @staticmethod
+    def _is_ahead(known: Known, received_us: int) -> bool:
+        """Where the device's clock was never compared with ours: whether what is stored lies in the future."""
+        return known.offset_us is None and known.front_us is not None and known.front_us > received_us + _AHEAD_US
+
+    def _has_stepped(self, known: Known, time_us: int, received_us: int) -> bool:
+        """Whether a row before the front is too late to be only late."""
+        if known.offset_us is None:
+            return self._is_ahead(known, received_us)
+        return received_us - time_us - known.offset_us > _LATE_US
+
+    def _declare(self, signal: str, known: Known, from_us: int, to_us: int, reason: str, ranges: _Ranges) -> None:
+        pieces = known.free(from_us, to_us)
+        known.declared(pieces)
+        for piece in pieces:
+            ranges.setdefault((*piece, reason), []).append(signal)
 
     def _end(self, signal: str) -> None:
         self._repeat.discard(signal)
         self._lost.pop(signal, None)
+        if (known := self._known.get(signal)) is not None:
+            known.presumed_us = NEVER
+
+
+def _gaps(ranges: _Ranges) -> list[Gap]:
+    return [Gap(tuple(signals), from_us, to_us, reason) for (from_us, to_us, reason), signals in ranges.items()]

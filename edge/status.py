@@ -57,7 +57,7 @@ class EdgeStatus(msgspec.Struct):
     journal: JournalStatus
     uplink: UplinkState
     repeated: int
-    """Readings that came again after a reconnect, or lay in a declared gap, and were dropped."""
+    """Readings that came again after a reconnect, and were dropped."""
     refused: int
     """Items of source data in quarantine since the start."""
     live_posts: int
@@ -66,6 +66,10 @@ class EdgeStatus(msgspec.Struct):
     """Why nothing can be stored at the moment."""
     stopped: bool = False
     """Whether this is the last word of an orderly end."""
+    late: int = 0
+    """Readings that came when their time was already declared a gap, and were dropped."""
+    skewed: int = 0
+    """Stored readings that are uncertain because their time is further than `max_skew_s` from their reception."""
 
 
 def write_status(path: Path, status: EdgeStatus) -> None:

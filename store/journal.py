@@ -1,8 +1,7 @@
 """The edge's journal: readings and gaps go to disk before their source is told, and leave it as signed batches that the gateway has committed."""
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,18 @@ import msgspec
 
 from store.journal_batches import SCHEMA as BATCHES_SCHEMA
 from store.journal_batches import SealedBatches
-from store.journal_fragment import decode_fragment, decode_spans, encode_fragment, encode_spans, spans_of
+from store.journal_fragment import encode_fragment, encode_spans, spans_of
+from store.journal_memory import Memory, MemoryTables, Track
 from store.journal_positions import SCHEMA as POSITIONS_SCHEMA
 from store.journal_positions import Positions
-from store.journal_seal import check_gap, check_readings, cut_parts, lost_spans, merge_gaps, share_gaps
+from store.journal_seal import check_gap, check_readings, cut_parts, merge_gaps, read_fragments, share_gaps
 from store.journal_statements import JournalStatements
 from store.signing import SigningKey
 from store.sqlite import Database
 from workshop.batch import MAX_BYTES, MAX_ROWS, NO_DIGEST, ClockState, Gap, Header, Provenance, SealedBatch, encode_header
 from workshop.block import Block, concat
 from workshop.canonical import sha256_hex
-from workshop.errors import ConfigError, NotConnected, Rejected
+from workshop.errors import ConfigError, NotConnected
 from workshop.window import Clock
 
 FORMAT = 1
@@ -86,6 +86,7 @@ class EdgeJournal(JournalStatements):
         except (KeyError, ValueError) as error:
             raise ConfigError(f"journal {database.path}: damaged ({error}); move it away to begin a new epoch") from error
         self._positions = Positions(database)
+        self._memory = MemoryTables(database)
         self._unsealed = int(database.execute("SELECT COALESCE(SUM(rows), 0) FROM fragments")[0][0])
         self._batches = SealedBatches(database, tuple(str(meta.get("keys", key.public)).split()), self._positions.numbers)
         # Where a batch is kept its own header says how the chain goes on; the counters are for the time after the last one was pruned.
@@ -115,9 +116,11 @@ class EdgeJournal(JournalStatements):
         with self._db.transaction():
             self._db.execute_many("INSERT INTO meta VALUES (?, ?)", meta.items())
 
-    def append(self, blocks: Sequence[Block], gaps: Sequence[Gap] = ()) -> None:
+    def append(self, blocks: Sequence[Block], gaps: Sequence[Gap] = (), tracks: Mapping[str, Track] | None = None) -> None:
         """Stores the readings and gaps in one transaction with one fsync. When it returns they are on disk and the source may be told.
 
+        Args:
+            tracks: how far signals are with this, for `remembered`.
         Raises:
             Rejected: readings or gaps that could never be sealed; nothing was stored, quarantine them.
             NotConnected: the disk, or the journal's own limit, is full: nothing was stored, the source waits.
@@ -130,7 +133,7 @@ class EdgeJournal(JournalStatements):
             check_gap(gap)
             for name in gap.signals:
                 until[name] = max(until.get(name, gap.to_us), gap.to_us)
-        if not until:
+        if not until and not tracks:
             return
         fragment = encode_fragment(block) if len(block) else None
         self._make_room()
@@ -142,6 +145,8 @@ class EdgeJournal(JournalStatements):
                 self._db.execute("INSERT INTO fragments (rows, digest, span, data) VALUES (?, ?, ?, ?)", row)
             if gaps:
                 self._store_gaps(gaps)
+            if tracks:
+                self._memory.track(tracks)
         self._positions.stored(changed)
         self._unsealed += len(block)
         self._gaps += len(gaps)
@@ -149,6 +154,10 @@ class EdgeJournal(JournalStatements):
     def positions(self) -> dict[str, int]:
         """For each signal the source time, µs, before which everything is stored or declared: sources go on from there."""
         return self._positions.all()
+
+    def remembered(self) -> Memory:
+        """Tracks, declared gaps and the latest readings: what an edge must know to tell repetitions from readings after a restart."""
+        return self._memory.all(read_fragments(self._fragments(), self._positions.numbers)[0], self._batches)
 
     def unsealed_rows(self) -> int:
         """Number of readings in fragments."""
@@ -161,7 +170,7 @@ class EdgeJournal(JournalStatements):
         Returns:
             The last sequence number, or None if there was nothing to seal.
         """
-        blocks, lost, damaged = self._read_fragments()
+        blocks, lost, damaged = read_fragments(self._fragments(), self._positions.numbers)
         gaps = [msgspec.json.decode(data, type=Gap) for (data,) in self._db.execute("SELECT gap FROM gaps ORDER BY number")]
         groups = share_gaps(merge_gaps([*gaps, *lost]))
         batches = list(cut_parts(concat(blocks), self._limits.seal_rows, self._limits.seal_bytes)) if blocks else []
@@ -185,6 +194,7 @@ class EdgeJournal(JournalStatements):
                 kept.append(self._batches.add(seq, header, self._key.sign("batch", header), parts))
             for data, reason in damaged:
                 self._store_quarantine("journal", data, reason)
+            self._memory.declare(lost)
             self._db.execute("DELETE FROM fragments")
             self._db.execute("DELETE FROM gaps")
             self._set_meta(last_seq=seq, last_digest=prev, gaps=self._gaps + len(lost), quarantined=self._quarantined + len(damaged))
@@ -258,22 +268,6 @@ class EdgeJournal(JournalStatements):
         """Closes the file; a second call does nothing."""
         self._db.close()
 
-    def _read_fragments(self) -> tuple[list[Block], list[Gap], list[tuple[bytes, str]]]:
-        """Readable blocks in order of arrival, the gaps for those that are not, and these with the reason."""
-        blocks: list[Block] = []
-        lost: list[Gap] = []
-        damaged: list[tuple[bytes, str]] = []
-        for digest, span, data in self._db.execute("SELECT digest, span, data FROM fragments ORDER BY number"):
-            try:
-                if hashlib.sha256(data).digest() != digest:
-                    raise Rejected("fragment: its digest differs, the disk changed it")
-                blocks.append(decode_fragment(data))
-            except Rejected as error:
-                damaged.append((data, str(error)))
-                with suppress(Rejected):  # a span that is damaged too leaves the count in quarantine as the only trace
-                    lost += lost_spans(decode_spans(span, self._positions.numbers))
-        return blocks, lost, damaged
-
     def _make_room(self) -> None:
         if self._db.used_bytes < self._limits.max_bytes:
             return
@@ -287,7 +281,11 @@ class EdgeJournal(JournalStatements):
     def _set_meta(self, **values: int | str) -> None:
         self._db.execute_many("UPDATE meta SET value = ? WHERE name = ?", ((value, name) for name, value in values.items()))
 
+    def _fragments(self) -> list[tuple[bytes, bytes, bytes]]:
+        return [(digest, span, data) for digest, span, data in self._db.execute("SELECT digest, span, data FROM fragments ORDER BY number")]
+
     def _store_gaps(self, gaps: Sequence[Gap]) -> None:
+        self._memory.declare(gaps)
         self._db.execute_many("INSERT INTO gaps (gap) VALUES (?)", ((msgspec.json.encode(gap),) for gap in gaps))
         self._set_meta(gaps=self._gaps + len(gaps))
 

@@ -2,14 +2,17 @@
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 from store.journal_fragment import decode_spans, encode_spans
 from store.journal_seal import CutPart, lost_spans
 from store.signing import verify
 from store.sqlite import Database
 from workshop.batch import SIGNATURE_BYTES, Gap, PartEntry, SealedBatch, decode_header
+from workshop.block import Block
 from workshop.canonical import sha256_hex
 from workshop.errors import ConfigError, Rejected
+from workshop.part import decode_part
 from workshop.signal import split_signal_id
 
 # Header ‖ signature stands twice, the copy among the parts: a batch whose header is lost could never be sent, and would stop the line.
@@ -80,6 +83,22 @@ class SealedBatches:
                 parts.append(data if good else None)
             sealed.append((number, SealedBatch(header, signature, tuple(parts))))
         return sealed, damaged
+
+    def newest(self, rows: int, batches: int) -> list[Block]:
+        """Blocks of the newest batches, oldest first, until there are as many rows or batches; ends at a damaged header."""
+        found: list[list[Block]] = []
+        for seq, _ in islice(reversed(self._kept), batches):
+            if rows <= 0:
+                break
+            try:
+                ((_, batch),) = self.read(seq, 1)[0]
+            except ConfigError:
+                break
+            header = decode_header(batch.header)
+            rows -= header.rows
+            pairs = zip(header.parts, batch.parts, strict=True)
+            found.append([decode_part(entry.equipment, part) for entry, part in pairs if part is not None])
+        return [block for blocks in reversed(found) for block in blocks]
 
     def mark_damaged(self, seq: int, part: int) -> None:
         """Remembers that the part's loss is declared."""

@@ -1,12 +1,14 @@
 """What may enter an edge's journal, and how readings and gaps are cut into batches that the header's limits allow. Pure."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from store.journal_fragment import spans_of
+from store.journal_fragment import decode_fragment, decode_spans, spans_of
 from workshop.batch import MAX_BYTES, Gap, PartEntry
 from workshop.block import Block, check_block
 from workshop.canonical import LARGEST_INTEGER
@@ -81,6 +83,25 @@ def check_gap(gap: Gap) -> None:
 def lost_spans(spans: dict[str, tuple[int, int]]) -> list[Gap]:
     """The gaps that declare exactly these spans lost to damage on disk; no reading outside them is touched."""
     return [Gap((name,), start, end + 1, "damaged") for name, (start, end) in spans.items()]
+
+
+def read_fragments(
+    rows: Iterable[tuple[bytes, bytes, bytes]], numbers: dict[str, int]
+) -> tuple[list[Block], list[Gap], list[tuple[bytes, str]]]:
+    """Of fragments as (digest, span, data): readable blocks in order, the gaps for those that are not, and these with the reason."""
+    blocks: list[Block] = []
+    lost: list[Gap] = []
+    damaged: list[tuple[bytes, str]] = []
+    for digest, span, data in rows:
+        try:
+            if hashlib.sha256(data).digest() != digest:
+                raise Rejected("fragment: its digest differs, the disk changed it")
+            blocks.append(decode_fragment(data))
+        except Rejected as error:
+            damaged.append((data, str(error)))
+            with suppress(Rejected):  # a span that is damaged too leaves the count in quarantine as the only trace
+                lost += lost_spans(decode_spans(span, numbers))
+    return blocks, lost, damaged
 
 
 def merge_gaps(gaps: Iterable[Gap]) -> list[Gap]:

@@ -35,12 +35,14 @@ def run(config: Config, clock: ClockOption = None) -> None:
     from chejian.enrolment import load_enrolment
     from chejian.process import run_until_signal, start_logs
     from edge.agent import run as run_agent
+    from edge.config import check_provenance
     from store.journal import EdgeJournal
 
     start_logs()
     settings, register, data = _load(config)
     now = clock_from(clock)
     enrolment, key = load_enrolment(data, settings.edge)
+    check_provenance(settings, enrolment.provenance, str(config))
     journal = EdgeJournal.open(data / "journal.sqlite", edge=settings.edge, provenance=enrolment.provenance, key=key, clock=now)
     try:
         run_until_signal(lambda stop, _: run_agent(

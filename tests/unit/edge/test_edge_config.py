@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import check_edge, load_edge, source_context
+from edge.config import check_edge, check_provenance, load_edge, source_context
 from tests.unit.edge.rig import HEAD, register_of
+from workshop.batch import Provenance
 from workshop.errors import ConfigError
 from workshop.register import parse_register
 
@@ -89,6 +90,7 @@ def test_what_it_may_not_say(text: str, said: str) -> None:
     ('provenance = "simulated"', 'provenance = "real"', "provenance"),
     ('edge = "edge-1"', 'edge = "Edge 1"', "lower-case"),
     ('edge = "edge-1"', "", "missing key `edge`"),
+    ('data = "run"', 'data = "run"\nmax_skew_s = 0', "max_skew_s"),
 ])
 def test_wrong_keys_are_named_with_their_place(old: str, new: str, said: str) -> None:
     head = HEAD.replace("{gateway}", "http://g").replace("{drain_s}", "1")
@@ -99,3 +101,17 @@ def test_wrong_keys_are_named_with_their_place(old: str, new: str, said: str) ->
 
 def test_good_settings_pass() -> None:
     check(SOURCE + MQTT)
+
+
+def test_the_provenance_must_be_the_one_that_was_enrolled() -> None:
+    settings = load_edge(HEAD.replace("{gateway}", "http://g").replace("{drain_s}", "1") + SOURCE, "edge-1.toml")
+    check_provenance(settings, Provenance.SIMULATED, "edge-1.toml")
+    said = r"^edge-1\.toml: provenance is 'simulated', but edge 'edge-1' is enrolled as 'plant'; write provenance = \"plant\""
+    with pytest.raises(ConfigError, match=said):
+        check_provenance(settings, Provenance.PLANT, "edge-1.toml")
+
+
+def test_the_limit_of_clock_skew_has_a_default() -> None:
+    head = HEAD.replace("{gateway}", "http://g").replace("{drain_s}", "1")
+    assert load_edge(head + SOURCE, "edge-1.toml").max_skew_s == 300.0
+    assert load_edge(head.replace('data = "run"', 'data = "run"\nmax_skew_s = 60') + SOURCE, "edge-1.toml").max_skew_s == 60.0
