@@ -50,6 +50,7 @@ def _register() -> None:
         demo,
         edge,
         edge_keeping,
+        energy,
         evidence,
         evidence_report,
         evidence_witness,
@@ -63,8 +64,8 @@ def _register() -> None:
     )
 
     groups = (
-        demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, maintenance, policy, evidence, evidence_report,
-        evidence_witness,
+        demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, energy, maintenance, policy, evidence,
+        evidence_report, evidence_witness,
     )
     for module in groups:
         module.add_to(app)
