@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from analytics.maintenance.evaluate import evaluate
-from analytics.maintenance.report import DEPLOY, LEAKS, Report
-from analytics.maintenance.task import Task
+from analytics.maintenance.leaks import find_leaks
+from analytics.maintenance.report import DEPLOY, LEAKS, Report, verdict_of
+from analytics.maintenance.task import Task, problem_of
 from chejian.tables import read_table
 from tests.unit.analytics.maintenance.shop import shared
 
@@ -49,13 +50,15 @@ def test_failures_of_the_milling_machine_over_five_seeds() -> None:
 
 def test_every_leak_of_the_milling_machine_is_named() -> None:
     table = read_table(shared("ai4i2020", "ai4i2020.csv"))
-    report = evaluate(msgspec.structs.replace(MILLING, exclude=(), effort="quick"), table)
-    assert report.verdict == LEAKS
-    assert {column for warning in report.warnings for column in warning.columns} == set(LEAKING)
+    task = msgspec.structs.replace(MILLING, exclude=())
+    warnings = find_leaks(task, problem_of(task, table))
+    assert {column for warning in warnings for column in warning.columns} == set(LEAKING)
+    assert verdict_of(warnings, []) == LEAKS
+    assert find_leaks(MILLING, problem_of(MILLING, table)) == []
 
 
 def test_a_multiple_of_the_consumption_is_named() -> None:
     table = read_table(shared("steel_energy", "steel_energy_jan_sep.csv"))
-    report = evaluate(Task("regression", "chronological", target="Usage_kWh", exclude=("date",), effort="quick"), table)
-    assert report.verdict == LEAKS
-    assert ("CO2(tCO2)",) in {warning.columns for warning in report.warnings}
+    task = Task("regression", "chronological", target="Usage_kWh", exclude=("date",))
+    warnings = find_leaks(task, problem_of(task, table))
+    assert [warning.columns for warning in warnings if warning.leak] == [("CO2(tCO2)",)]
