@@ -81,7 +81,7 @@ def window_of(run: Run) -> tuple[int, int]:
     with zipfile.ZipFile(run.bundle) as archive:
         name = next(name for name in archive.namelist() if name.endswith("statement.dsse.json"))
         predicate = json.loads(base64.b64decode(json.loads(archive.read(name))["payload"]))["predicate"]
-    return predicate["start_us"], predicate["end_us"]
+    return predicate["window"]["start_us"], predicate["window"]["end_us"]
 
 
 def increase(rows: dict[tuple[str, int], tuple[str, Any]], name: str, window: tuple[int, int]) -> dict[str, int]:
