@@ -7,16 +7,18 @@ import msgspec
 
 from simulators.clock import Clock
 from simulators.machine import Machine
+from simulators.schedule import Schedule
 from simulators.truth import TruthWriter
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """What every face is given: the machines to show, the time, the record to keep, the seed."""
+    """What every face is given: the machines to show, the time, the record to keep, the seed, and what is to go wrong (`schedule.active`)."""
 
     machines: Sequence[Machine]
     clock: Clock
     truth: TruthWriter
     seed: int
+    schedule: Schedule = msgspec.field(default_factory=Schedule)
 
 
 class Face(Protocol):

@@ -1,12 +1,10 @@
 """Faults that grow in a machine."""
 
-import math
-
 from simulators.machine import Event
+from simulators.physics.spindle import WORST_BEARING, bearing_growth
 from simulators.settings import Faults
 
-_WORST = 6.0
-_TOLD = (0.5, 1.0, 2.0, 4.0, _WORST)
+_TOLD = (0.5, 1.0, 2.0, 4.0, WORST_BEARING)
 
 
 class BearingWear:
@@ -22,8 +20,7 @@ class BearingWear:
         """How worn the bearing is so long, µs, after the machine's start: exponential growth, as spalling bearings show, up to the worst."""
         if self._faults is None:
             return 0.0
-        growing = (elapsed_us / 1e6 - self._faults.wear_after_s) / self._faults.wear_growth_s
-        return min(_WORST, math.expm1(min(growing, 50.0))) if growing > 0.0 else 0.0
+        return bearing_growth(elapsed_us / 1e6 - self._faults.wear_after_s, self._faults.wear_growth_s)
 
     def events(self, start_us: int, now_us: int) -> list[Event]:
         """The beginning of the wear, once, and its severity whenever it passes another mark."""

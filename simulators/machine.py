@@ -57,6 +57,10 @@ class Machine(Protocol):
         """Every signal as of one stamp of the machine's clock, µs UTC."""
         ...
 
+    def detail(self) -> Values:
+        """Everything that a richer face shows beyond the register's signals, as of the last scan; looking changes nothing that scan() shows."""
+        ...
+
     def take_events(self) -> list[Event]:
         """What has happened since the last call, oldest first."""
         ...

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
@@ -50,6 +51,13 @@ class StoringClient:
         dropped = self._store.popleft()[1] if len(self._store) > _STORE else None
         self._drain()
         return dropped
+
+    def cut(self) -> None:
+        """Break the connection, as a bad network does; the client connects again by itself."""
+        held = self._client.socket()
+        if held is not None:
+            with contextlib.suppress(OSError):
+                cast(socket.socket, held).shutdown(socket.SHUT_RDWR)
 
     async def close(self) -> int:
         """Wait a moment for what is on its way, say `offline`, leave; returns how many messages the broker never confirmed."""

@@ -2,20 +2,24 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from simulators.clock import Clock
+from simulators.control import Control
 from simulators.errors import SimulatorError
 from simulators.face import Face, Stage
 from simulators.faces import load_face
-from simulators.kinds import build_machine
+from simulators.incidents import build_schedule
+from simulators.kinds import build_machines
 from simulators.machine import Machine
-from simulators.settings import Broker, Server, Settings
+from simulators.schedule import Schedule
+from simulators.settings import Block, Settings
 from simulators.truth import TruthWriter
 
 _FLUSH_S = 1.0
+_STEER_S = 0.25
 
 
 async def run(
@@ -25,7 +29,8 @@ async def run(
     """Run servers and brokers' clients until `stop` is set.
 
     The truth (`simulators.truth`) also gets the events `started` (with `seed`), `paused`, `stopped`, and those of the machines: `part` (with `serial`
-    and `good`), `wear_started`, `wear` (with `severity`).
+    and `good`), `wear_started`, `wear` (with `severity`); and `fault_started`, `fault_ended`, `fraud_started`, `fraud_ended` of the schedule. While
+    it runs, faults can be started through the file that `simulators.control` writes to the truth's folder.
 
     Args:
         settings: what there is.
@@ -47,17 +52,20 @@ async def run(
         stack.callback(truth.close)
         truth.event("started", clock(), seed=seed)
         stack.callback(lambda: truth.event("stopped", clock()))
+        schedule = build_schedule(settings, seed, clock())
+        groups = build_machines([block.equipment for block in blocks], seed, schedule, settings.calendar)
+        equipment = {machine.equipment for machines in groups for machine in machines}
         flushing = await stack.enter_async_context(_background(_flush(truth)))
+        steering = await stack.enter_async_context(_background(_steer(schedule, Control(truth_dir, equipment), equipment, clock, truth)))
         scans: list[asyncio.Task[None]] = []
-        for block in blocks:
-            machines = [build_machine(equipment, seed) for equipment in block.equipment]
-            face = await load_face(block.face)(block, Stage(machines, clock, truth, seed))
+        for block, machines in zip(blocks, groups, strict=True):
+            face = await load_face(block.face)(block, Stage(machines, clock, truth, seed, schedule))
             stack.push_async_callback(face.close)
             for machine in machines:
                 scans.append(await stack.enter_async_context(_background(_scan(face, machine, clock, truth))))
             if ready is not None:
                 ready(block.name)
-        await _until(pause, stop, [*scans, flushing])
+        await _until(pause, stop, [*scans, flushing, steering])
         await _cancel(scans)
         if not stop.is_set():
             truth.event("paused", clock())
@@ -65,8 +73,8 @@ async def run(
             await _until(stop, stop, [flushing])
 
 
-def _chosen(settings: Settings, only: Sequence[str] | None) -> list[Server | Broker]:
-    blocks: list[Server | Broker] = [*settings.server, *settings.broker]
+def _chosen(settings: Settings, only: Sequence[str] | None) -> list[Block]:
+    blocks = settings.blocks()
     if only is None:
         return blocks
     names = [block.name for block in blocks]
@@ -82,6 +90,17 @@ async def _scan(face: Face, machine: Machine, clock: Clock, truth: TruthWriter) 
         await face.offer(machine, clock())
         for event in machine.take_events():
             truth.event(event.name, event.time_us, machine.equipment, **event.details)
+
+
+async def _steer(schedule: Schedule, control: Control, equipment: Collection[str], clock: Clock, truth: TruthWriter) -> None:
+    """Obey commands from outside, and tell the truth what begins and ends."""
+    while True:
+        for entry in control.take(clock()):
+            schedule.add(entry)
+        for name, event in schedule.take_events(clock()):
+            if name in equipment:
+                truth.event(event.name, event.time_us, name, **event.details)
+        await asyncio.sleep(_STEER_S)
 
 
 async def _flush(truth: TruthWriter) -> None:

@@ -21,6 +21,10 @@ class Phase(msgspec.Struct, frozen=True):
     """Spindle speed, {rev}/min."""
     alarm: int = 0
     """Alarm number, 0 for none."""
+    operation: int = -1
+    """Index of the program's operation that is being cut, -1 for none."""
+    tool: int = 0
+    """Number of the tool in the spindle, or being changed; 0 for none."""
 
 
 class Timeline:
@@ -37,18 +41,18 @@ class Timeline:
         """
         self._following = following
         self._live = live
-        self._at_us = start_us
+        self.at_us = start_us
         self.phase = following(None, start_us)
-        self._until_us = start_us + self.phase.duration_us
+        self.until_us = start_us + self.phase.duration_us
 
     def advance(self, now_us: int) -> Phase:
         """Live until this time, µs UTC, and return the phase that it falls in."""
-        while self._until_us <= now_us:
-            self._live(self.phase, self._at_us, self._until_us)
-            self._at_us = self._until_us
-            self.phase = self._following(self.phase, self._at_us)
-            self._until_us += self.phase.duration_us
-        if now_us > self._at_us:
-            self._live(self.phase, self._at_us, now_us)
-            self._at_us = now_us
+        while self.until_us <= now_us:
+            self._live(self.phase, self.at_us, self.until_us)
+            self.at_us = self.until_us
+            self.phase = self._following(self.phase, self.at_us)
+            self.until_us += self.phase.duration_us
+        if now_us > self.at_us:
+            self._live(self.phase, self.at_us, now_us)
+            self.at_us = now_us
         return self.phase

@@ -16,10 +16,11 @@ def demo_command(
     json: Annotated[Path | None, typer.Option(help="Write readings, gaps, indicators and verdicts to this file.")] = None,
     web: Annotated[bool, typer.Option("--web/--no-web", help="Serve the overview page.")] = True,
     speed: Annotated[float, typer.Option(min=0.1, max=100, help="Seconds of demo time per real second.")] = 1.0,
-    seed: Annotated[int | None, typer.Option(help="Seed of the simulated machines; the configuration has one.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**53 - 1, help="Seed of the simulated machines; the configuration has one.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Judge by the rules of this date, YYYY-MM-DD; else each pack on its last day.")] = None,
     dir: Annotated[Path | None, typer.Option(help="Folder for the run's folder; default: ./run")] = None,
     config: Annotated[Path | None, typer.Option(help="The pilot's configuration; default: config/demo of the checkout.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the page; default: a free one.")] = None,
     broker: Annotated[str, typer.Option(help="auto (mosquitto where it is installed), mosquitto, or amqtt in this process.")] = "auto",
     lang: Annotated[str | None, typer.Option(help="zh or en; default: LANG.")] = None,
 ) -> None:
@@ -37,5 +38,5 @@ def demo_command(
     if broker not in ("auto", "mosquitto", "amqtt"):
         raise ConfigError(f"--broker '{broker}': there are auto, mosquitto, amqtt")
 
-    options = Options(seconds, json, web, speed, seed, as_of, dir, config, language_of(lang), broker)
+    options = Options(seconds, json, web, speed, seed, as_of, dir, config, language_of(lang), broker, port)
     raise typer.Exit(demo(options, Console()))

@@ -1,5 +1,6 @@
 """`chejian edge …`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,14 +52,22 @@ def run(config: Config, clock: ClockOption = None) -> None:
 @edge.command("enrol")
 def enrol(
     config: Config,
-    token: Annotated[str, typer.Option(help="One-time token from the gateway's administrator (POST /v1/edges).", prompt=True, hide_input=True)],
+    token: Annotated[str | None, typer.Option(help="One-time token from the gateway's administrator (POST /v1/edges); asked for if missing.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File with that token: keeps it out of the list of processes.")] = None,
 ) -> None:
     """Makes this edge's key and enrols it with the gateway by a one-time token."""
     from chejian.commands.files import beside, read_file
     from chejian.enrolment import enrol_folder
     from edge.config import load_edge
+    from workshop.errors import ConfigError
 
     settings = load_edge(read_file(config), str(config))
+    if token_file is not None:
+        token = read_file(token_file).decode().strip()
+    elif token is None and sys.stdin.isatty():
+        token = str(typer.prompt("one-time token", hide_input=True))
+    if not token:
+        raise ConfigError("edge enrol: no one-time token; give --token-file FILE with what POST /v1/edges answered")
     answer = enrol_folder(settings.gateway.url, token, settings.edge, beside(config, settings.data))
     typer.echo(f"enrolled {answer.edge} at {settings.gateway.url} as {answer.provenance.value}; log origin {answer.origin}")
 

@@ -1,6 +1,7 @@
 """The demo's MQTT broker: mosquitto where it is installed, else amqtt in this process."""
 
 import asyncio
+import os
 import shutil
 import socket
 import threading
@@ -32,14 +33,16 @@ def start_mosquitto(program: str, plan: Plan, children: Children) -> None:
     """Starts mosquitto on loopback with a queue for the edge that has no end, and waits until it listens."""
     folder = plan.folder / "broker"
     folder.mkdir(exist_ok=True)
-    config = folder / "mosquitto.conf"
+    config = plan.file("mosquitto.conf")
     # Anonymous on loopback only: a demo on one machine. deploy/mosquitto has the configuration for more than one.
     config.write_text(
         f"listener {plan.ports.broker} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {folder}/\n"
         "max_queued_messages 0\nmax_queued_bytes 268435456\nmax_inflight_messages 200\n"
     )
-    if hasattr(folder, "chmod"):
-        folder.chmod(0o777)  # mosquitto started as root becomes its own user and has to write here
+    # Started as root, mosquitto would become its own user: it could not write in our folder, and the kernel would forget to stop it with us.
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        with config.open("a") as file:
+            file.write("user root\n")
     child = children.start("broker", ["-c", str(config)], program=[program])
     wait_for("mosquitto", lambda: answers(plan.ports.broker), child, patience_s=15)
 

@@ -1,5 +1,6 @@
 """Child processes of the demo: started, watched, restarted when they die, stopped in order."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,13 +32,21 @@ class Child:
 
     def start(self) -> None:
         """Starts the process; its output goes to the end of the log file."""
+        # setpriv (util-linux) becomes the program: if the demo itself is killed, the kernel tells the child to stop.
+        keeper = shutil.which("setpriv")
+        command = [keeper, "--pdeathsig", "TERM", *self.command] if keeper else self.command
         with self.log.open("ab") as log:
             # An own session: a Ctrl-C at the terminal reaches the demo alone, which then stops its children in the right order.
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def running(self) -> bool:
         """Whether the process lives."""
         return self.process is not None and self.process.poll() is None
+
+    def given_up(self) -> bool:
+        """Whether it has ended and will not be started again: by order, by its nature, or because its input is wrong (exit 2)."""
+        code = self.process.poll() if self.process is not None else None
+        return code is not None and (self.stopping or not self.restart or code == 2 or self.restarts >= MOST_RESTARTS)
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal if the process lives."""
@@ -108,7 +117,7 @@ class Children:
     def _watch(self) -> None:
         while not self._closing.wait(0.05):
             for child in list(self._children.values()):
-                if child.stopping or child.running() or not child.restart or child.restarts >= MOST_RESTARTS:
+                if child.running() or child.given_up():
                     continue
                 if self._closing.wait(RESTART_DELAY_S):
                     return
@@ -133,7 +142,7 @@ def wait_for(what: str, ready: Callable[[], bool], child: Child | None, *, patie
     """
     deadline = time.monotonic() + patience_s
     while not ready():
-        ended = child is not None and not child.running() and not child.restart
+        ended = child is not None and child.given_up()
         if ended or time.monotonic() > deadline:
             said = f": {child.last_words()} (log: {child.log})" if child is not None else ""
             raise NotConnected(f"{what} {'ended' if ended else f'was not ready within {patience_s:.0f} s'}{said}")

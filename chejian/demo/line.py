@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +59,8 @@ class Line:
             self.broker = InProcessBroker(plan.ports.broker, plan.folder)
             self.broker.start()
         admin = GatewayClient(plan.gateway_url)
-        wait_for("the gateway", admin.ready, gateway, patience_s=60)
+        secret = plan.folder / "gateway" / "admin.token"
+        wait_for("the gateway", lambda: secret.exists() and admin.ready(), gateway, patience_s=60)
         admin.close()
         self._enrol()
         if web:
@@ -156,11 +156,6 @@ class Line:
         self.children.stop_all()
         if self.broker is not None:
             self.broker.stop()
-
-
-def python_version_note() -> str:
-    """One line about where this runs, for the run's folder."""
-    return f"Python {sys.version.split()[0]}"
 
 
 def unique_folder(parent: Path, stamp: str) -> Path:

@@ -9,6 +9,7 @@ import msgspec
 
 from workshop.errors import ConfigError
 
+FILES = ("workshop.toml", "edge-1.toml", "gateway.toml", "claims.toml", "simulators.toml")
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "demo"
 
 
@@ -57,30 +58,41 @@ def free_ports(count: int) -> list[int]:
             sock.close()
 
 
-def free_port_near(wanted: int) -> int:
-    """The wanted port if it is free, else any."""
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", wanted))
-        except OSError:
-            return free_ports(1)[0]
-    return wanted
-
-
-def make_plan(folder: Path, source: Path | None, seed: int | None) -> Plan:
-    """Copies the pilot's configuration into the folder and gives it free ports.
+def check_source(source: Path) -> None:
+    """Reads the pilot's files as the processes will, so that a mistake is told before anything starts.
 
     Raises:
-        ConfigError: no configuration there, or a file that is not TOML.
+        ConfigError: no configuration there, or the first thing wrong in it.
     """
-    source = source or CONFIG
-    if not (source / "workshop.toml").is_file():
-        raise ConfigError(f"{source}: no workshop.toml there; run the demo from a checkout or name the folder with --config")
-    broker, hall, far = free_ports(3)
-    ports = Ports(broker, hall, far, free_port_near(8410), free_port_near(8420))
+    from chejian.commands.files import read_file, read_register
+    from edge.config import check_edge, load_edge
+    from gateway.settings import load_gateway
+    from simulators.settings import load_settings
+
+    for file in FILES:
+        if not (source / file).is_file():
+            raise ConfigError(f"{source}: no {file} there; run the demo from a checkout or name the pilot's folder with --config")
+    register = read_register(source / "workshop.toml")
+    edge = source / "edge-1.toml"
+    check_edge(load_edge(read_file(edge), str(edge)), register, str(edge))
+    load_gateway(source / "gateway.toml")
+    load_settings(source / "simulators.toml")
+
+
+def make_plan(folder: Path, source: Path, seed: int | None, web_port: int | None) -> Plan:
+    """Copies the pilot's configuration into the folder and gives it free ports.
+
+    Args:
+        web_port: port of the page; None: a free one.
+    Raises:
+        ConfigError: a file that is not TOML.
+    """
+    broker, hall, far, gateway_port, web = free_ports(5)
+    ports = Ports(broker, hall, far, gateway_port, web_port or web)
     config = folder / "config"
-    shutil.copytree(source, config, dirs_exist_ok=True)
+    config.mkdir()
+    for file in FILES:
+        shutil.copy(source / file, config / file)
     simulators = _load(config / "simulators.toml")
     plan = Plan(folder, ports, seed if seed is not None else int(simulators.get("seed", 1)))
     simulators["seed"] = plan.seed

@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from rich.text import Text
 from chejian.clock import demo_clock
 from chejian.demo.line import Line, unique_folder
 from chejian.demo.oracle import Balance, balance
-from chejian.demo.plan import make_plan
+from chejian.demo.plan import CONFIG, check_source, make_plan
 from chejian.demo.show import indicator_table, verdict_lines, verdict_table
 from workshop.batch import decode_header
-from workshop.errors import ChejianError, NotConnected
+from workshop.errors import ChejianError, ConfigError, NotConnected
 from workshop.part import decode_part
 
 INDICATORS = (
@@ -40,13 +41,15 @@ class Options(msgspec.Struct, frozen=True):
     config: Path | None
     language: str
     broker: str = "auto"
+    port: int | None = None
 
 
 def demo(options: Options, console: Console) -> int:
     """Runs the demo; the exit code is 0 when the bundle verifies and every reading is accounted for, whatever the verdicts say."""
+    _check(options)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = unique_folder(options.folder or Path("run"), stamp).resolve()
-    plan = make_plan(folder, options.config, options.seed)
+    plan = make_plan(folder, options.config or CONFIG, options.seed, options.port)
     clock = demo_clock(options.speed)
     line = Line(plan, clock, language=options.language, broker=options.broker, say=lambda text: console.print(text, style="yellow"))
     stop = threading.Event()
@@ -63,6 +66,21 @@ def demo(options: Options, console: Console) -> int:
             return _close(line, options, console)
     finally:
         line.close()
+
+
+def _check(options: Options) -> None:
+    """Refuses what would only be found at the end of the run."""
+    if options.as_of is not None:
+        try:
+            date.fromisoformat(options.as_of)
+        except ValueError as error:
+            raise ConfigError(f"--as-of '{options.as_of}': must be a date, YYYY-MM-DD") from error
+    if options.json_file is not None:
+        try:
+            options.json_file.open("a").close()
+        except OSError as error:
+            raise ConfigError(f"--json {options.json_file}: cannot be written ({error.strerror})") from error
+    check_source(options.config or CONFIG)
 
 
 def _watch(line: Line, options: Options, console: Console, stop: threading.Event) -> None:
@@ -84,8 +102,8 @@ def _watch(line: Line, options: Options, console: Console, stop: threading.Event
             else:
                 note = Text(f"{passed} s{left}")
             if live is not None:
-                tables = [indicator_table(definitions, results, options.language), verdict_table(verdicts, options.language)] if results else []
-                live.update(Group(note, *tables), refresh=True)
+                table = indicator_table(definitions, results, options.language, narrow=console.width < 110)
+                live.update(Group(note, *([table, verdict_table(verdicts, options.language)] if results else [])), refresh=True)
             elif passed % 10 < 2:
                 console.print(note)
             stop.wait(min(2.0, max(0.05, until - time.monotonic())))
@@ -123,7 +141,7 @@ def _close(line: Line, options: Options, console: Console) -> int:
 
     verification = run_verification(bundle, trust)
     verdicts = [msgspec.to_builtins(verdict) for verdict in verification.verdicts]
-    console.print(indicator_table(definitions, results, options.language))
+    console.print(indicator_table(definitions, results, options.language, narrow=console.width < 110))
     console.print(verdict_lines(verdicts, options.language))
     print_verification(verification, console)
     console.print(account.in_words(), style="" if account.holds else "red")
@@ -156,9 +174,9 @@ def _indicator(result: dict[str, Any]) -> dict[str, Any]:
 
 def _pin(trust: Path, checkpoints: dict[str, str]) -> None:
     """Adds the checkpoints that the gateway showed to the evaluator's trust file: from now on the log may not become shorter."""
-    content = json.loads(trust.read_text())
-    content["checkpoints"] = [*content.get("checkpoints", []), checkpoints["data"], checkpoints["control"]]
-    trust.write_text(json.dumps(content, ensure_ascii=False, indent=2))
+    from evidence.trust import encode_trust, parse_trust, pin
+
+    trust.write_bytes(encode_trust(pin(parse_trust(trust.read_bytes(), str(trust)), (checkpoints["data"], checkpoints["control"]))))
 
 
 def _account(folder: Path) -> tuple[Balance, list[dict[str, Any]]]:

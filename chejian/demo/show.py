@@ -29,20 +29,22 @@ def figure(value: Any, unit: str) -> str:
     return f"{number} {unit}"
 
 
-def indicator_table(definitions: dict[str, dict[str, Any]], results: list[dict[str, Any]], language: str) -> Table:
-    """One line an indicator: value, interval, coverage, counts."""
+def indicator_table(definitions: dict[str, dict[str, Any]], results: list[dict[str, Any]], language: str, *, narrow: bool = False) -> Table:
+    """One line an indicator: value, interval, coverage, name, and where there is room its counts."""
     chinese = language == "zh"
     table = Table(title="指标" if chinese else "Indicators", title_justify="left", expand=False)
-    for name in ("指标", "值", "区间", "覆盖率", "计数") if chinese else ("indicator", "value", "interval", "coverage", "counts"):
-        table.add_column(name, overflow="fold")
+    heads = ("值", "区间", "覆盖率", "指标", "计数") if chinese else ("value", "interval", "coverage", "indicator", "counts")
+    for place, name in enumerate(heads[:4] if narrow else heads):
+        table.add_column(name, overflow="fold", no_wrap=place < 3)
     for result in results:
         definition = definitions.get(result["indicator"], {})
         unit = str(result.get("unit", ""))
         low, high = result.get("low"), result.get("high")
         interval = f"{figure(low, unit)} … {figure(high, unit)}" if low is not None and low != high else ""
         counts = ", ".join(f"{name} {count}" for name, count in list(result.get("counts", {}).items())[:4])
-        title = f"{definition.get('title_zh', '')} {definition.get('title_en', result['indicator'])}".strip()
-        table.add_row(title, figure(result.get("value"), unit), interval, figure(result.get("coverage"), "1"), counts)
+        title = str(definition.get("title_zh" if chinese else "title_en", result["indicator"]))
+        row = (figure(result.get("value"), unit), interval, figure(result.get("coverage"), "1"), title, counts)
+        table.add_row(*(row[:4] if narrow else row))
     return table
 
 

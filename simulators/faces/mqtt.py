@@ -30,6 +30,7 @@ from simulators.errors import SimulatorError
 from simulators.face import Face, Stage
 from simulators.machine import Machine, Values
 from simulators.mqtt_client import StoringClient
+from simulators.outage import Outage
 from simulators.settings import Broker
 
 __all__ = ["open_face"]
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHINA = timezone(timedelta(hours=8))
 _CONNECT_S = 5.0
+_DISTURBED = 5
 
 
 def _robot(stamp_us: int, values: Values) -> dict[str, Any]:
@@ -110,6 +112,8 @@ class _MqttFace:
         self._seq = dict.fromkeys((machine.equipment for machine in stage.machines), 0)
         self._topics: dict[str, str] = {}
         self._clients: dict[str, StoringClient] = {}
+        self._held: dict[str, list[bytes]] = {}
+        self._faults: list[asyncio.Task[None]] = []
         for machine in stage.machines:
             stem = f"{block.prefix}/{machine.equipment}"
             self._topics[machine.equipment] = f"{stem}/{_VENDORS[machine.kind].topic}"
@@ -123,23 +127,42 @@ class _MqttFace:
                 client.start()
             for client in self._clients.values():
                 await client.online.wait()
+        for equipment, client in self._clients.items():
+            self._faults.append(asyncio.create_task(Outage(self._stage.schedule, self._stage.clock, [equipment], client.cut).run()))
 
     async def offer(self, machine: Machine, now_us: int) -> None:
         """Scan, and hand the vendor's message to the machine's client, which sends it now or when the broker is back."""
         vendor = _VENDORS[machine.kind]
-        stamp_us = now_us - now_us % vendor.resolution_us
-        values = machine.scan(stamp_us)
+        offset_us = self._stage.schedule.clock_offset_us(machine.equipment, now_us)
+        stamp_us = (now_us + offset_us) // vendor.resolution_us * vendor.resolution_us
+        values = machine.scan(now_us - now_us % vendor.resolution_us)
         seq = self._seq[machine.equipment]
         self._seq[machine.equipment] = seq + 1
         payload = {**vendor.payload(stamp_us, values), "seq": seq, "boot": self._boot_us}
         self._stage.truth.reading(machine.equipment, stamp_us, values)
-        client = self._clients[machine.equipment]
-        dropped = client.send(self._topics[machine.equipment], json.dumps(payload, ensure_ascii=False, allow_nan=False).encode())
-        if dropped is not None:
-            self._stage.truth.event("dropped", now_us, machine.equipment, seq=json.loads(dropped)["seq"])
+        for message in self._disturbed(machine.equipment, now_us, seq, json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()):
+            dropped = self._clients[machine.equipment].send(self._topics[machine.equipment], message)
+            if dropped is not None:
+                self._stage.truth.event("dropped", now_us, machine.equipment, seq=json.loads(dropped)["seq"])
+
+    def _disturbed(self, equipment: str, now_us: int, seq: int, message: bytes) -> list[bytes]:
+        """What is sent at this scan: as a rule its message; by fault every fifth one twice, or after its follower."""
+        messages = [message]
+        if seq % _DISTURBED == 0 and self._stage.schedule.active("mqtt_duplicate", equipment, now_us) is not None:
+            messages.append(message)
+        if seq % _DISTURBED == 0 and self._stage.schedule.active("mqtt_out_of_order", equipment, now_us) is not None:
+            self._held[equipment] = messages
+            return []
+        return [*messages, *self._held.pop(equipment, [])]
 
     async def close(self) -> None:
         """Deliver what is still on its way, say `offline` and disconnect."""
+        for fault in self._faults:
+            fault.cancel()
+        await asyncio.gather(*self._faults, return_exceptions=True)
+        for equipment, messages in self._held.items():
+            for message in messages:
+                self._clients[equipment].send(self._topics[equipment], message)
         left = await asyncio.gather(*(client.close() for client in self._clients.values()))
         for equipment, count in zip(self._clients, left, strict=True):
             if count:

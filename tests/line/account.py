@@ -47,7 +47,7 @@ def stored_in(folder: Path, signals: set[str]) -> tuple[dict[tuple[str, int], tu
     for header in headers.values():
         gaps += [(signal, gap["from_us"], gap["to_us"], gap["reason"]) for gap in header["gaps"] for signal in gap["signals"]]
     for number, data in connection.execute("SELECT id, data FROM parts"):
-        # A part's id is its batch's number × 65,536 and its place in the header.
+        # id = batch number × 65,536 + place in the header
         block = decode_part(headers[number >> 16]["parts"][number & 0xFFFF]["equipment"], data)
         for reading in block.readings():
             if reading.signal in signals:

@@ -53,7 +53,7 @@ async def test_kind_without_a_payload_is_said() -> None:
 
 async def test_unknown_face_is_said() -> None:
     error = await refusal(Settings(1, broker=[Broker("b", "127.0.0.1", 1, [Equipment("robot-01", "robot", 1000)], face="modbuss")]))
-    assert "there are mqtt, opcua" in str(error)
+    assert "no face 'modbuss'; there are load, modbus, mqtt, mtconnect, opcua, sparkplug" in str(error)
 
 
 async def test_no_broker_is_said_and_truth_is_closed(tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def test_addresses() -> None:
 
 
 def test_every_face_exports_one_name_and_an_unknown_one_lists_them() -> None:
-    assert face_names() == ["mqtt", "opcua"]
+    assert face_names() == ["load", "modbus", "mqtt", "mtconnect", "opcua", "sparkplug"]
     for name in face_names():
         assert callable(load_face(name))
-    with pytest.raises(SimulatorError, match="there are mqtt, opcua"):
+    with pytest.raises(SimulatorError, match="there are load, modbus, mqtt, mtconnect, opcua, sparkplug"):
         load_face("profinet")

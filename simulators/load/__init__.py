@@ -1,0 +1,1 @@
+"""An OPC UA server that is nothing but fast."""

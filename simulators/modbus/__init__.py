@@ -1,0 +1,1 @@
+"""A Modbus register map."""

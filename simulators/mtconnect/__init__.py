@@ -1,0 +1,1 @@
+"""An MTConnect agent: what it knows, its documents, its HTTP."""
