@@ -17,7 +17,7 @@ from workshop.canonical import canonical_json
 from workshop.errors import ConfigError, Rejected
 from workshop.register import Workshop, check_register
 
-KNOWN_KINDS = frozenset({"origin", "enrolment", "revocation", "epoch", "register", "checkpoint"})
+KNOWN_KINDS = frozenset({"origin", "enrolment", "revocation", "epoch", "register", "checkpoint", "audit"})
 
 
 class Enrolment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,6 +202,8 @@ def _take(control: Control, entry: _Entry, index: int, origin: str, keys: Sequen
                 if sealed.size < max(control.sealed, default=0) or control.sealed.get(sealed.size, bytes.fromhex(sealed.root)).hex() != sealed.root:
                     raise Rejected(f"checkpoint of the data log at {sealed.size} contradicts an earlier one")
                 control.sealed[sealed.size] = bytes.fromhex(sealed.root)
+            case "audit":
+                pass  # who did what at the gateway: read by people, no verdict depends on it
             case unknown:
                 control.unknown[unknown] = control.unknown.get(unknown, 0) + 1
     except (msgspec.ValidationError, ValueError, ConfigError, Rejected) as error:

@@ -116,6 +116,10 @@ class Archive(ControlLog):
         chain = self._chains.get(edge)
         return (chain.epoch, chain.seq) if chain else None
 
+    def chain(self, edge: str) -> Chain | None:
+        """How far the edge's chain goes: epoch, last seq and its digest; None before its first batch."""
+        return self._chains.get(edge)
+
     def last_accepted_us(self, edge: str) -> int | None:
         """When the edge's last batch was accepted, µs, or None before its first."""
         chain = self._chains.get(edge)

@@ -66,9 +66,10 @@ def routes(house: House, indicators: Mapping[str, Indicator]) -> APIRouter:
 
     @router.post("/v1/bundles", summary="A bundle of the window: everything that anyone needs to check the verdicts",
                  openapi_extra=body("BundleRequest"), responses=answers("", media="application/zip"))
-    async def bundle(request: Request, _: evaluator) -> Response:
+    async def bundle(request: Request, caller: evaluator) -> Response:
         wanted = await json_body(request, BundleRequest, 65_536)
         window, as_of = _window(wanted.from_us, wanted.to_us), _day(wanted.as_of)
+        await run_in_threadpool(house.access.audit, "bundle", caller.author, from_us=window.start_us, to_us=window.end_us)
         file = await run_in_threadpool(figures.bundle, window, as_of)
         return StreamingResponse(_pieces(file), media_type="application/zip", headers={"content-disposition": 'attachment; filename="bundle.zip"'})
 
