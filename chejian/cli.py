@@ -44,9 +44,9 @@ def root(
 
 
 def _register() -> None:
-    from chejian.commands import analytics, demo, edge, evidence, gateway, indicators, policy, register, simulate
+    from chejian.commands import analytics, demo, edge, evidence, gateway, import_export, indicators, policy, register, simulate
 
-    for module in (demo, simulate, edge, gateway, register, analytics, indicators, policy, evidence):
+    for module in (demo, simulate, edge, gateway, register, analytics, indicators, policy, evidence, import_export):
         module.add_to(app)
 
 

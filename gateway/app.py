@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from analytics.indicator import load_indicators
 from evidence.trust import TrustFile
 from gateway import shapes
-from gateway.api import batches, edges, figures, health, line_protocol, live, logs, readings, register
+from gateway.api import batches, edges, figures, health, line_protocol, live, logs, orders, readings, register
 from gateway.documents import document
 from gateway.house import House
 from gateway.problems import LastHandler, add_handlers
@@ -17,7 +17,8 @@ SHAPES = (
     Acknowledgement, AggregateAnswer, ComponentsPost, ComponentsRow, CountAnswer, EnrolAnswer, EnrolRequest, LatestPost, QuarantinedRow,
     ReadingsAnswer, SignalsAnswer, TrustFile, shapes.BundleRequest, shapes.CheckpointAnswer, shapes.ComponentsAnswer, shapes.EdgeRow,
     shapes.EquipmentRow, shapes.GapRow, shapes.IndicatorRow, shapes.Invitation, shapes.LatestAnswer, shapes.NewEdge, shapes.NewToken,
-    shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.TokenAnswer, *figures.SHAPES, *line_protocol.SHAPES,
+    shapes.OrdersAnswer, shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.TokenAnswer, *figures.SHAPES, *line_protocol.SHAPES,
+    *orders.SHAPES,
 )
 
 
@@ -28,7 +29,7 @@ def create_app(house: House) -> FastAPI:
         summary="Takes signed batches, keeps them in a log that anyone can check, and answers questions about them. 网关",
     )
     add_handlers(app)
-    for group in (health, batches, line_protocol, live, edges, register, readings, logs):
+    for group in (health, batches, line_protocol, live, edges, register, readings, logs, orders):
         app.include_router(group.routes(house))
     app.include_router(figures.routes(house, load_indicators()))
     app.add_middleware(LastHandler, monitoring=house.monitoring)

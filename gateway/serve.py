@@ -23,6 +23,7 @@ from gateway.line_rules import LineRules
 from gateway.live import LiveHub
 from gateway.lockout import Lockout
 from gateway.monitoring import Monitoring
+from gateway.orders import Orders
 from gateway.settings import GatewaySettings
 from gateway.third_party import ThirdParty, UnmappedRows
 from gateway.writer import Writer
@@ -154,6 +155,8 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
             log.info("register logged", digest=register.digest, reason=reason)
         components = ComponentsCache(folder / "components.sqlite")
         stack.callback(components.close)
+        orders = Orders(folder / "orders.sqlite")
+        stack.callback(orders.close)
         engine = settings.open_engine()
         stack.callback(engine.close)
         monitoring, access = Monitoring(), Access(archive, clock, Lockout(settings.failed_logins))
@@ -174,7 +177,8 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
             third = ThirdParty(edge, folder / "line-protocol.pem", archive, committer, clock)
             stack.callback(third.close)
         yield House(
-            settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access, claims, packs, rules, third,
+            settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access, claims, packs, orders, rules,
+            third,
         )
 
 
