@@ -19,7 +19,7 @@ app = typer.Typer(
 EXTRAS = {
     "asyncua": "edge", "paho": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway", "uvicorn": "gateway",
     "duckdb": "gateway", "pyarrow": "gateway",
-    "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
+    "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "threadpoolctl": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
     "cryptography": "evidence", "rfc8785": "evidence", "securesystemslib": "evidence", "amqtt": "simulators", "tomli_w": "all",
 }
 
@@ -44,9 +44,9 @@ def root(
 
 
 def _register() -> None:
-    from chejian.commands import analytics, demo, edge, evidence, gateway, indicators, policy, register, simulate
+    from chejian.commands import analytics, demo, edge, energy, evidence, gateway, indicators, policy, register, simulate
 
-    for module in (demo, simulate, edge, gateway, register, analytics, indicators, policy, evidence):
+    for module in (demo, simulate, edge, gateway, register, analytics, indicators, energy, policy, evidence):
         module.add_to(app)
 
 

@@ -1,0 +1,190 @@
+"""Load forecasts: stamps rebuilt or refused in words, leaks named, figures by hand, and the public steel plant's load."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analytics.energy.forecast import Run, run_forecast
+from analytics.energy.leaks import leaks
+from analytics.energy.scores import baselines, errors, issues, scale_of
+from analytics.energy.stamps import Grid, rebuild
+from analytics.energy.table import parse_step, parse_table
+from workshop.errors import ConfigError
+
+STEEL = Path(__file__).parents[4] / "shared" / "data" / "steel_energy" / "steel_energy_jan_sep.csv"
+FIRST = datetime(2018, 1, 1)
+HOUR = timedelta(hours=1)
+DAY_S = 86_400
+
+
+def ends(rows: int, step: timedelta = HOUR) -> list[datetime]:
+    return [FIRST + step * (row + 1) for row in range(rows)]
+
+
+def grid_of(texts: list[str], step: timedelta = HOUR, value: NDArray[np.float64] | None = None) -> Grid:
+    return rebuild(texts, step, np.arange(len(texts), dtype=np.float64) if value is None else value, "load.csv")
+
+
+def assert_whole(grid: Grid, rows: int) -> None:
+    assert grid.start_s == (FIRST - datetime(1970, 1, 1)).total_seconds()
+    assert grid.row.tolist() == list(range(rows))
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S+08:00"])
+def test_a_midnight_that_carries_the_day_that_it_closes_moves_to_the_next_day(form: str) -> None:
+    stamps = ends(72)
+    texts = [(stamp - timedelta(days=1) if stamp.hour == 0 else stamp).strftime(form) for stamp in stamps]
+    grid = grid_of(texts)
+    assert_whole(grid, 72)
+    assert "3 rows stamped 00:00" in grid.warnings[0]
+
+
+def test_hour_24_closes_its_day() -> None:
+    texts = [(stamp - HOUR).strftime("%Y-%m-%d 24:00") if stamp.hour == 0 else stamp.strftime("%Y-%m-%d %H:%M") for stamp in ends(72)]
+    assert_whole(grid_of(texts), 72)
+
+
+def test_whole_stamps_stay_as_they_are() -> None:
+    starts = grid_of([(stamp - HOUR).strftime("%Y-%m-%d %H:%M") for stamp in ends(72)])
+    assert_whole(starts, 72)
+    assert starts.warnings == []
+    assert_whole(grid_of([stamp.strftime("%Y-%m-%d %H:%M") for stamp in ends(72)]), 72)
+
+
+def test_holes_repetition_and_disorder_are_mended_and_said() -> None:
+    rows = [row for row in range(72) if row not in (30, 31)]
+    value = np.array([*rows, 5], np.float64)
+    texts = [(FIRST + HOUR * row).strftime("%Y-%m-%d %H:%M") for row in [*rows, 5]]
+    grid = grid_of(texts, value=value)
+    load = grid.take(value)
+    assert np.flatnonzero(np.isnan(load)).tolist() == [30, 31]
+    assert load[29] == 29
+    assert [text.split(" ", 1)[1][:14] for text in grid.warnings] == ["rows come twic", "were not in or", "of 72 interval"]
+
+
+def test_summer_time_is_rebuilt_by_the_order_of_the_rows() -> None:
+    local = [stamp - HOUR + (HOUR if 20 <= row < 50 else timedelta()) for row, stamp in enumerate(ends(96))]
+    grid = grid_of([stamp.strftime("%Y-%m-%d %H:%M") for stamp in local])
+    assert_whole(grid, 96)
+    assert "30 stamps changed" in grid.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["yesterday", "today"], "row 2: 'yesterday' is no time"),
+        (["2018-01-01 00:00", "2018-01-01 01:00", "soon"], "row 4: 'soon'"),
+        ([f"2018-01-0{day} 00:00" for day in range(1, 8)], "rows are mostly 86400 s apart, --step says 3600 s"),
+        (["2018-01-01 08:00"] * 40 + ["2018-01-01 09:00", "2018-01-01 10:00"], "rows are mostly 0 s apart"),
+        ([f"2018-01-01 {hour:02}:00" for hour in [0, 1, 2, 3, 4, 2, 3, 4, 5, 4, 5, 6]], "contradict each other: row 7"),
+    ],
+)
+def test_stamps_that_cannot_be_rebuilt_are_refused_in_words(texts: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words.replace("(", r"\(")):
+        grid_of(texts)
+
+
+def test_a_table_says_what_is_wrong_with_it() -> None:
+    good = b"\xef\xbb\xbfwhen;kWh;name\n2018-01-01 00:00;1.234,5;a\n2018-01-01 01:00;;b\n"
+    table = parse_table(good, "load.csv", "when", "kWh")
+    assert table.value[0] == 1234.5
+    assert np.isnan(table.value[1])
+    assert table.others == {}
+    for data, words in (
+        (b"a,b\n1,2\n", "--time 'when' names no single column; there are a, b"), (b"when,kWh\nx,1,2\n", "row 2 has 3 cells"),
+        (b"when,kWh\nx,two\n", "row 2: kWh 'two' is no finite number"), (b"when,kWh\nx,inf\n", "no finite"), (b"when,kWh\n", "no rows"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            parse_table(data, "load.csv", "when", "kWh")
+    for text in ("7min", "15", "0h"):
+        with pytest.raises(ConfigError, match=f"--step '{text}'"):
+            parse_step(text)
+
+
+def test_leaks_are_named_and_honest_columns_are_not() -> None:
+    dice = np.random.default_rng(5)
+    load = dice.uniform(10, 100, 2000)
+    factor = dice.uniform(50, 99, 2000)
+    others = {
+        "co2": np.round(load * 0.001, 2), "reactive": load * np.sqrt(1 - (factor / 100) ** 2) / (factor / 100), "factor": factor,
+        "next": np.append(load[1:], 0.0), "temperature": dice.normal(20, 5, 2000), "constant": np.ones(2000),
+    }
+    found = leaks(load, others)
+    assert len(found) == 3
+    assert "'co2' leaks" in found[0]
+    assert "'next' leaks: it holds the value of the next step" in found[1]
+    assert "'reactive' and 'factor' leak" in found[2]
+
+
+def test_naive_forecasts_know_only_what_was_known_at_issue() -> None:
+    value = np.arange(400, dtype=np.float64)
+    asked = issues(300, 348, 48)
+    found = baselines(value, asked, 24)
+    assert set(found["persistence"]) == {299.0}
+    assert (found["daily_naive"][0], found["daily_naive"][24]) == (276.0, 276.0)  # the second day ahead repeats the last day known
+    assert found["weekly_naive"][0] == 300 - 168
+    every = issues(300, 310, 1)
+    assert baselines(value, every, 24)["persistence"].tolist() == list(range(299, 309))
+    assert errors(np.array([1.0, np.nan, 3.0]), np.array([2.0, 5.0, 3.0])) == errors(np.array([0.0, 0.0]), np.array([1.0, 0.0]))
+    assert scale_of(value, 24) == 168
+    assert scale_of(np.ones(400), 24) is None
+
+
+def curve(days: int) -> bytes:
+    """An hourly load with shifts on weekdays, noise, and midnights stamped with the day that they close."""
+    dice = np.random.default_rng(3)
+    lines = ["when,kW"]
+    for stamp in ends(days * 24):
+        begin = stamp - HOUR
+        load = 5 + (40 * (8 <= begin.hour < 20) * (begin.weekday() < 5)) + dice.normal(0, 3)
+        lines.append(f"{begin:%Y-%m-%d} {stamp:%H:%M},{load:.2f}")
+    return "\n".join(lines).encode()
+
+
+def forecast(data: bytes, horizon: int, until: str) -> Run:
+    return run_forecast(parse_table(data, "load.csv", "when", "kW"), HOUR, horizon, date.fromisoformat(until), "load.csv")
+
+
+def test_a_forecast_beats_the_naive_ones_is_repeatable_and_holds_its_interval() -> None:
+    run = forecast(curve(90), 24, "2018-03-01")
+    report = run.report
+    assert run.train_steps == 60 * 24  # that day included
+    assert all(found is not None and report.rmse < found.rmse for found in report.baselines.values())
+    assert 0.8 <= report.interval.coverage <= 0.99
+    assert report.mase is not None
+    assert report.mase < 1
+    again = forecast(curve(90), 24, "2018-03-01")
+    assert again.report == report
+    assert bool((run.low <= run.forecast).all() and (run.forecast <= run.high).all())
+
+
+def test_what_comes_later_does_not_change_a_forecast() -> None:
+    data = curve(90).splitlines()
+    whole, short = forecast(b"\n".join(data), 24, "2018-03-01"), forecast(b"\n".join(data[: 1 + 70 * 24]), 24, "2018-03-01")
+    assert np.array_equal(whole.forecast[: len(short.forecast)], short.forecast)
+    assert np.array_equal(whole.low[: len(short.low)], short.low)
+
+
+def test_too_little_data_is_refused_in_words() -> None:
+    for until, words in (("2018-01-05", "too few to learn from"), ("2018-03-31", "nothing after 2018-03-31")):
+        with pytest.raises(ConfigError, match=words):
+            forecast(curve(60), 24, until)
+    with pytest.raises(ConfigError, match="--horizon 1000"):
+        forecast(curve(60), 1000, "2018-02-01")
+
+
+@pytest.mark.skipif(not STEEL.exists(), reason="no ../shared/data/steel_energy here")
+@pytest.mark.parametrize(("horizon", "naive"), [(96, "weekly_naive"), (1, "persistence")])
+def test_the_steel_plant_is_forecast_a_fifth_better_than_by_its_naive_forecast(horizon: int, naive: str) -> None:
+    table = parse_table(STEEL.read_bytes(), STEEL.name, "date", "Usage_kWh")
+    run = run_forecast(table, parse_step("15min"), horizon, date(2018, 7, 31), STEEL.name)
+    beside = run.report.baselines[naive]
+    assert beside is not None
+    assert len(run.target) == 61 * 96
+    assert run.report.rmse <= 0.8 * beside.rmse
+    assert 0.85 <= run.report.interval.coverage <= 0.95
+    assert "273 rows stamped 00:00" in run.report.warnings[0]
+    assert sum("leak" in text for text in run.report.warnings) == 3
