@@ -2,6 +2,7 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from math import comb
 
 from scipy.special import betaincinv
 
@@ -48,6 +49,62 @@ def clopper_pearson(count: int, total: int, places: int) -> tuple[Decimal, Decim
     low = 0.0 if count == 0 else float(betaincinv(count, total - count + 1, _TAIL))
     high = 1.0 if count == total else float(betaincinv(count + 1, total - count, 1 - _TAIL))
     return _round(Decimal(low), places), _round(Decimal(high), places)
+
+
+def most_in_lot(found: int, sampled: int, lot: int, confidence: Fraction = Fraction(95, 100)) -> int:
+    """Upper one-sided bound on how many of a finite lot have a property, when so many of a random sample without return have it.
+
+    The largest D for which a sample as small as this, P(X <= found | D), is still as likely as 1 − confidence or more; hypergeometric, exact in
+    integers. With none found it is the bound on what was left out.
+    Raises:
+        Rejected: not 0 <= found <= sampled <= lot with sampled > 0, or a confidence outside (0, 1).
+    """
+    _check_lot(found, sampled, lot, confidence)
+    low, high = found, lot - (sampled - found)
+    while low < high:  # the probability falls as D grows
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _at_most(found, sampled, lot, middle) >= 1 - confidence else (low, middle - 1)
+    return low
+
+
+def least_in_lot(found: int, sampled: int, lot: int, confidence: Fraction = Fraction(95, 100)) -> int:
+    """Lower one-sided bound, as `most_in_lot`: what does not have the property is counted instead."""
+    return lot - most_in_lot(sampled - found, sampled, lot, confidence)
+
+
+def lot_interval(found: int, sampled: int, lot: int) -> tuple[int, int]:
+    """Two-sided 95 % bounds on the number in the lot: 97.5 % on each side."""
+    each = Fraction(975, 1000)
+    return least_in_lot(found, sampled, lot, each), most_in_lot(found, sampled, lot, each)
+
+
+def sample_for_lot(bad: int, lot: int, confidence: Fraction = Fraction(95, 100)) -> int:
+    """The smallest sample that holds at least one of `bad` among `lot` with this probability.
+
+    Raises:
+        Rejected: not 0 < bad <= lot, or a confidence outside (0, 1).
+    """
+    if not 0 < bad <= lot:
+        raise Rejected(f"sample of a lot: needs 0 < {bad} <= {lot}")
+    _check_lot(0, 1, lot, confidence)
+    low, high = 1, lot - bad + 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _at_most(0, middle, lot, bad) <= 1 - confidence else (middle + 1, high)
+    return low
+
+
+def _at_most(found: int, sampled: int, lot: int, bad: int) -> Fraction:
+    """P(X <= found) for X of `sampled` drawn from `lot` with `bad` among them."""
+    ways = sum(comb(bad, k) * comb(lot - bad, sampled - k) for k in range(max(0, sampled - lot + bad), min(found, bad) + 1))
+    return Fraction(ways, comb(lot, sampled))
+
+
+def _check_lot(found: int, sampled: int, lot: int, confidence: Fraction) -> None:
+    if not 0 <= found <= sampled <= lot or sampled == 0:
+        raise Rejected(f"{found} of a sample of {sampled} from {lot}: needs 0 <= found <= sampled <= lot and a sample above 0")
+    if not 0 < confidence < 1:
+        raise Rejected(f"confidence {confidence} does not lie between 0 and 1")
 
 
 def _round(value: Decimal, places: int) -> Decimal:

@@ -19,7 +19,8 @@ app = typer.Typer(
 EXTRAS = {
     "asyncua": "edge", "paho": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway", "uvicorn": "gateway",
     "duckdb": "gateway", "pyarrow": "gateway",
-    "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "threadpoolctl": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
+    "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "threadpoolctl": "analytics",
+    "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
     "cryptography": "evidence", "rfc8785": "evidence", "securesystemslib": "evidence", "amqtt": "simulators", "tomli_w": "all",
 }
 
