@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from analytics import indicators
+from analytics.boundary import Boundary, Episodes, merge_boundaries
 from analytics.series import Inputs, observed_windows
 from workshop.calendar import service_window
 from workshop.errors import ConfigError, Rejected
@@ -26,8 +27,8 @@ COVERAGE_PLACES = 6
 class Components(msgspec.Struct, frozen=True):
     """What an indicator needs to know of one piece of equipment in one piece of time: integers only, so that they merge without rounding.
 
-    Every value is a sum over time. What crosses a border is carried into the later piece when it is measured, therefore a merge needs no state of the
-    border: splitting a window anywhere and merging gives the same numbers.
+    A value is a sum over time; the state that holds at a border is carried into the later piece when it is measured. What a border would count twice
+    or cut in two is in `boundary`. So splitting a window anywhere and merging gives the same bits.
     """
 
     indicator: str
@@ -44,6 +45,8 @@ class Components(msgspec.Struct, frozen=True):
     """Watched time: planned busy time in service, or all time in service where the register has no shifts."""
     values: dict[str, int]
     """Sums, with the unit in the name: µs, mWh, or counts."""
+    boundary: dict[str, Boundary] = {}
+    """Episodes and slots, with the unit in the name."""
 
 
 class Exclusion(msgspec.Struct, frozen=True):
@@ -122,16 +125,7 @@ def merge(left: Components, right: Components) -> Components:
     Raises:
         Rejected: of different indicators, versions or equipment, or the pieces overlap, which would count twice.
     """
-    if (left.indicator, left.version, left.equipment) != (right.indicator, right.version, right.equipment):
-        names = [f"{item.indicator} {item.version} {item.equipment}" for item in (left, right)]
-        raise Rejected(f"components of {names[0]} and of {names[1]} do not merge")
-    if left.start_us < right.end_us and right.start_us < left.end_us:
-        raise Rejected(f"components of {left.indicator} {left.equipment}: two pieces overlap from {max(left.start_us, right.start_us)}")
-    values = {name: left.values.get(name, 0) + right.values.get(name, 0) for name in sorted({*left.values, *right.values})}
-    return Components(
-        left.indicator, left.version, left.equipment, min(left.hour_us, right.hour_us), min(left.start_us, right.start_us),
-        max(left.end_us, right.end_us), left.covered_us + right.covered_us, left.window_us + right.window_us, values,
-    )
+    return _merge_in_order(sorted((left, right), key=_in_time))
 
 
 def merge_all(components: Iterable[Components]) -> list[Components]:
@@ -140,10 +134,34 @@ def merge_all(components: Iterable[Components]) -> list[Components]:
     Raises:
         Rejected: as `merge`.
     """
-    merged: dict[str, Components] = {}
-    for piece in sorted(components, key=lambda piece: (piece.equipment, piece.start_us, piece.end_us)):
-        merged[piece.equipment] = merge(merged[piece.equipment], piece) if piece.equipment in merged else piece
-    return list(merged.values())
+    found: dict[str, list[Components]] = {}
+    for piece in sorted(components, key=_in_time):
+        found.setdefault(piece.equipment, []).append(piece)
+    return [_merge_in_order(found[equipment]) for equipment in sorted(found)]
+
+
+def _in_time(piece: Components) -> tuple[int, int]:
+    return piece.start_us, piece.end_us
+
+
+def _merge_in_order(pieces: Sequence[Components]) -> Components:
+    first, end_us = pieces[0], pieces[0].end_us
+    sums: dict[str, int] = {}
+    for piece in pieces:
+        if (piece.indicator, piece.version, piece.equipment) != (first.indicator, first.version, first.equipment):
+            names = [f"{item.indicator} {item.version} {item.equipment}" for item in (first, piece)]
+            raise Rejected(f"components of {names[0]} and of {names[1]} do not merge")
+        if piece is not first and piece.start_us < end_us:
+            raise Rejected(f"components of {piece.indicator} {piece.equipment}: two pieces overlap from {piece.start_us}")
+        end_us = max(end_us, piece.end_us)
+        for name, value in piece.values.items():
+            sums[name] = sums.get(name, 0) + value
+    borders = sorted({name for piece in pieces for name in piece.boundary})
+    return Components(
+        first.indicator, first.version, first.equipment, min(piece.hour_us for piece in pieces), first.start_us, end_us,
+        sum(piece.covered_us for piece in pieces), sum(piece.window_us for piece in pieces), dict(sorted(sums.items())),
+        {name: merge_boundaries([piece.boundary[name] for piece in pieces if name in piece.boundary]) for name in borders},
+    )
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -159,6 +177,10 @@ class Measured(msgspec.Struct, frozen=True):
         """Sum of one value over all equipment."""
         return sum(item.values.get(name, 0) for item in self.by_equipment.values())
 
+    def episodes(self, name: str) -> int:
+        """Number of episodes over all equipment."""
+        return sum(_counted(item).get(name, 0) for item in self.by_equipment.values())
+
     @property
     def coverage(self) -> Decimal:
         """Share of the watched time that is covered; 0 where there is none."""
@@ -167,7 +189,14 @@ class Measured(msgspec.Struct, frozen=True):
     @property
     def detail(self) -> dict[str, dict[str, int]]:
         """For `Result.detail`."""
-        return {name: {**item.values, "covered_us": item.covered_us, "window_us": item.window_us} for name, item in self.by_equipment.items()}
+        return {
+            name: {**item.values, **_counted(item), "covered_us": item.covered_us, "window_us": item.window_us}
+            for name, item in self.by_equipment.items()
+        }
+
+
+def _counted(piece: Components) -> dict[str, int]:
+    return {name: border.count for name, border in piece.boundary.items() if isinstance(border, Episodes)}
 
 
 def gather(indicator: Indicator, components: Sequence[Components], register: Workshop, window: Window) -> Measured:
