@@ -180,10 +180,11 @@ def cut_inputs(
 def digest_of(inputs: Inputs) -> str:
     """SHA-256 (hex) of everything that components depend on.
 
-    The equipment's definition, the watched windows, and the canonical columns: every role in sorted order with its times, values and
+    The equipment's definition, the watched windows, the tariff, and the canonical columns: every role in sorted order with its times, values and
     qualities, carried rows first.
     """
-    digest = hashlib.sha256(msgspec.json.encode((inputs.equipment, inputs.calendar, inputs.observed), order="deterministic"))
+    settings = (inputs.equipment, inputs.calendar, inputs.observed, inputs.register.tariff)
+    digest = hashlib.sha256(msgspec.json.encode(settings, order="deterministic"))
     for role in sorted(inputs.columns):
         series = inputs.series(role)
         digest.update(f"\n{role} {len(series)} {series.value.dtype.kind}\n".encode())

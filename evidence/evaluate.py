@@ -86,7 +86,7 @@ def evaluate(
     revisions = [register] if isinstance(register, Workshop) else [item for _, item in revisions_in_force(register, window)]
     needs = [{name: needed_signals(item, revision) for name, item in known.items()} for revision in revisions]
     wanted = {signal for need in needs for signals in need.values() for signal in signals}
-    block, sources = _gather(parts, wanted, window)
+    block, sources = readings_of(parts, wanted, window)
     per_revision: list[list[Verdict]] = []
     results: list[Result] = []
     for revision, need in zip(revisions, needs, strict=True):
@@ -100,8 +100,12 @@ def evaluate(
     return results, [merge_revisions(list(verdicts)) for verdicts in zip(*per_revision, strict=True)]
 
 
-def _gather(parts: Iterable[Part], wanted: set[str], window: Window) -> tuple[Block, dict[str, set[Provenance]]]:
-    """The readings of the wanted signals that meet the window, and where those of each signal come from."""
+def readings_of(parts: Iterable[Part], wanted: set[str], window: Window) -> tuple[Block, dict[str, set[Provenance]]]:
+    """The readings of the wanted signals that meet the window, and where those of each signal come from; derived ones are left out.
+
+    Raises:
+        Rejected: a part that cannot be decoded, or that is not what its header says.
+    """
     equipment_wanted = {split_signal_id(signal)[0] for signal in wanted}
     blocks: list[Block] = []
     sources: dict[str, set[Provenance]] = {}
