@@ -27,9 +27,11 @@ _WORDS = {
     "window": ("窗口", "window"), "value": ("结果", "value"), "undefined": ("无定义或未知", "undefined or unknown"),
     "interval": ("区间", "interval"), "coverage": ("覆盖率", "coverage"), "least": ("最低要求", "at least"), "formula": ("公式", "formula"),
     "numbers": ("代入数值", "with numbers"),
-    "counts": ("计数", "counts"), "equipment": ("逐台设备", "equipment"), "excluded": ("未计入", "left out"), "why": ("说明", "how it came about"),
-    "sensitivity": ("敏感性", "sensitivity"), "traps": ("口径与陷阱", "choices and traps"), "source": ("来源", "source"), "roles": ("所用信号", "signals"),
-    "register": ("台账", "register"), "display": ("展示区间", "interval for showing"), "none": ("无", "none"), "alone": ("仅台账", "the register alone"),
+    "counts": ("计数", "counts"), "equipment": ("逐台设备", "equipment"), "excluded": ("未计入", "left out"),
+    "why": ("说明", "how it came about"),
+    "sensitivity": ("敏感性", "sensitivity"), "traps": ("口径与陷阱", "choices and traps"), "source": ("来源", "source"),
+    "roles": ("所用信号", "signals"), "register": ("台账", "register"), "display": ("展示区间", "interval for showing"), "none": ("无", "none"),
+    "alone": ("仅台账", "the register alone"),
 }
 
 

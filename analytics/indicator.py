@@ -213,9 +213,13 @@ def gather(indicator: Indicator, components: Sequence[Components], register: Wor
     merged = {piece.equipment: piece for piece in merge_all(components)}
     found: dict[str, Components] = {}
     expected_us = 0
+    watched: dict[Window, int] = {}  # most machines are in service all the time: a year of shifts is laid out once, not once for each
     for item in register.equipment:
-        if indicator.applies(item) and window.clip(service_window(register, item)).length_us:
-            watched_us = sum(part.length_us for part in observed_windows(register, item, window))
+        in_service = window.clip(service_window(register, item))
+        if indicator.applies(item) and in_service.length_us:
+            if in_service not in watched:
+                watched[in_service] = sum(part.length_us for part in observed_windows(register, item, window))
+            watched_us = watched[in_service]
             nothing = Components(indicator.id, indicator.version, item.id, window.start_us, window.start_us, window.start_us, 0, 0, {})
             found[item.id] = msgspec.structs.replace(merged.get(item.id, nothing), window_us=watched_us)
             expected_us += watched_us

@@ -1,4 +1,4 @@
-"""Explanations: every indicator has its numbers put in, in both languages; sensitivities are real; from a bundle and from windows as people write them."""
+"""Explanations: every indicator has its numbers put in, in both languages; sensitivities are real; windows are as people write them."""
 
 import re
 from decimal import Decimal
