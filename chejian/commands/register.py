@@ -70,13 +70,14 @@ def sample(
     from workshop.errors import ConfigError, Rejected
 
     workshop = read_register(file)
-    note = read_file(seed_from).decode("utf-8", "replace")
+    # `chejian gateway checkpoint` prints two notes; each is a text, an empty line, and lines with signatures.
+    note = "\n\n".join(read_file(seed_from).decode("utf-8", "replace").split("\n\n")[:2]).rstrip("\n") + "\n"
     try:
         checkpoint = parse_checkpoint("".join(f"{line}\n" for line in note.splitlines()[:3]))
         if trust is not None:
             open_pinned(parse_trust(read_file(trust), str(trust)), note)
     except Rejected as error:
-        raise ConfigError(f"{seed_from}: {error}; give one signed note, as `chejian gateway checkpoint` prints") from error
+        raise ConfigError(f"{seed_from}: {error}; give a signed note, as `chejian gateway checkpoint` prints") from error
     drawn = draw(workshop, checkpoint, size)
     if json:
         typer.echo(msgspec.json.encode(drawn).decode())
