@@ -6,7 +6,7 @@ What is known to happen to exported load curves, each detected from the stamps t
   holes             rows are missing: their intervals stay empty
   repetition        the same row twice
   disorder          rows are not in order of time
-  clock changes     a few stamps jump and come back (summer time, a clock without AM and PM): the file's order is right, its stamps are not
+  summer time       stamps jump by an hour and come back: the file's order is right, its stamps are not
 Everything else is refused with the first row that contradicts.
 """
 
@@ -108,8 +108,8 @@ def _arrange(stamps: NDArray[np.int64], closing: bool, step_s: int, value: NDArr
     steps = np.diff(stamps)
     if len(steps) == 0:
         raise ConfigError(f"{file}: a single row is no load curve")
-    values, counts = np.unique(np.abs(steps), return_counts=True)
-    usual = int(values[np.argmax(counts)])
+    values, counts = np.unique(np.diff(np.unique(stamps)), return_counts=True)
+    usual = int(values[np.argmax(counts)]) if len(values) else 0
     if usual != step_s:
         raise ConfigError(f"{file}: rows are mostly {usual} s apart, --step says {step_s} s; give the step of the file")
     if (steps <= 0).any() or (steps % step_s).any():
@@ -161,10 +161,12 @@ def _order(
     where = f"row {wrong + 2} does not follow the row before it by a multiple of {step_s} s"
     expected = stamps[0] + step_s * np.arange(len(stamps))
     steady = _steady(stamps, step_s) / (len(stamps) - 1)
-    if steady < _TRUSTED or abs(int(stamps[-1] - expected[-1])) > 3_600:
+    if steady < _TRUSTED or not np.isin(expected - stamps, (-3_600, 0, 3_600)).all():
+        if differ.any():
+            where += f"; row {int(sorted_rows[differ].min()) + 2} gives another value for a time that another row has"
         raise ConfigError(
-            f"{file}: the stamps contradict each other: {where}, {steady:.0%} of the rows do; rows in their order do not lead from the first stamp "
-            "to the last either. Export the file again with complete dates, in order, in a time without clock changes"
+            f"{file}: the stamps contradict each other: {where}; {steady:.1%} of the rows follow at one step, and their order does not explain the "
+            "rest. Export the file again with complete dates, in order, in a time without clock changes"
         )
     said.append(
         f"stamps contradict each other, first in row {wrong + 2}, and {steady:.0%} of the rows follow at one step: rebuilt from the first stamp by "

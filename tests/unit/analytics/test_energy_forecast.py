@@ -72,13 +72,26 @@ def test_summer_time_is_rebuilt_by_the_order_of_the_rows() -> None:
     assert "30 stamps changed" in grid.warnings[0]
 
 
+def test_a_row_in_between_with_another_value_is_refused_and_not_pushed_aside() -> None:
+    texts = [(FIRST + timedelta(minutes=15) * row).strftime("%Y-%m-%d %H:%M") for row in [*range(50), 20, *range(50, 300)]]
+    with pytest.raises(ConfigError, match="another value for a time"):
+        grid_of(texts, timedelta(minutes=15))
+
+
+def test_shuffled_rows_are_sorted() -> None:
+    value = np.random.default_rng(1).permutation(96).astype(np.float64)
+    grid = grid_of([(FIRST + HOUR * row).strftime("%Y-%m-%d %H:%M") for row in value.tolist()], value=value)
+    assert grid.take(value).tolist() == list(range(96))
+    assert grid.warnings == ["rows were not in order of time: sorted by their stamps"]
+
+
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
         (["yesterday", "today"], "row 2: 'yesterday' is no time"),
         (["2018-01-01 00:00", "2018-01-01 01:00", "soon"], "row 4: 'soon'"),
         ([f"2018-01-0{day} 00:00" for day in range(1, 8)], "rows are mostly 86400 s apart, --step says 3600 s"),
-        (["2018-01-01 08:00"] * 40 + ["2018-01-01 09:00", "2018-01-01 10:00"], "rows are mostly 0 s apart"),
+        (["2018-01-01 08:00"] * 40 + ["2018-01-01 09:00", "2018-01-01 10:00"], "row 3 gives another value for a time that another row has"),
         ([f"2018-01-01 {hour:02}:00" for hour in [0, 1, 2, 3, 4, 2, 3, 4, 5, 4, 5, 6]], "contradict each other: row 7"),
     ],
 )
