@@ -1,18 +1,21 @@
 """From batches to verdicts: the one function that the gateway and the verifier share, so that both say the same.
 
-Derived values never support a claim: parts of edges enrolled as *derived* are left out. A part that is not there lowers coverage, since its
-readings are missing.
+Derived values never support a claim: parts of edges enrolled as *derived* are left out. A part that is not there, or cannot be decoded, lowers
+coverage as declared gaps do: what was said before it is not held over it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 
 from analytics.compute import LOOKBACK_US, compute_all, needed_signals
-from analytics.indicator import Indicator, Result, load_indicators
+from analytics.indicator import Exclusion, Indicator, Result, load_indicators
+from analytics.missing import Missing
 from evidence.claim import Claim
 from evidence.clauses import judge_clause
+from evidence.missing import Holes, without_stale_carry
 from evidence.policy import Pack, check_dates
 from evidence.verdict import Figure, Verdict, judge, local_date_of_end, merge_revisions
 from workshop.batch import Header, PartEntry, Provenance, SealedBatch, decode_header
@@ -24,7 +27,7 @@ from workshop.signal import split_signal_id
 from workshop.window import Window
 
 Part = tuple[Header, str, bytes | None]
-"""Header, equipment, and the part's bytes or None where they are not there."""
+"""Header, equipment, and the part's bytes or None where they are not there; a batch of gaps alone has no equipment, ""."""
 
 
 def parts_of(batches: Iterable[SealedBatch]) -> Iterator[Part]:
@@ -33,6 +36,8 @@ def parts_of(batches: Iterable[SealedBatch]) -> Iterator[Part]:
         header = decode_header(batch.header)
         for entry, part in zip(header.parts, batch.parts, strict=True):
             yield header, entry.equipment, part
+        if not header.parts:
+            yield header, "", None
 
 
 def revisions_in_force(registers: Sequence[tuple[int, Workshop]], window: Window) -> list[tuple[int, Workshop]]:
@@ -76,7 +81,6 @@ def evaluate(
         versions: the versions asked for; an indicator that is here in another version is not computed, and its claims are undetermined.
     Raises:
         ConfigError: a claim on a pack or clause that is not there, no register, or an `as_of` that is no date.
-        Rejected: a part that cannot be decoded, named by edge, epoch, sequence number and equipment.
     """
     if as_of is not None:
         check_dates("as of", as_of)
@@ -86,11 +90,13 @@ def evaluate(
     revisions = [register] if isinstance(register, Workshop) else [item for _, item in revisions_in_force(register, window)]
     needs = [{name: needed_signals(item, revision) for name, item in known.items()} for revision in revisions]
     wanted = {signal for need in needs for signals in need.values() for signal in signals}
-    block, sources = _gather(parts, wanted, window)
+    block, sources, missing, malformed = _gather(parts, wanted, window)
     per_revision: list[list[Verdict]] = []
     results: list[Result] = []
     for revision, need in zip(revisions, needs, strict=True):
-        results = compute_all(list(known.values()), revision, block, window)
+        results = [
+            _name_malformed(item, malformed, need[item.indicator]) for item in compute_all(list(known.values()), revision, block, window, missing)
+        ]
         figures = {
             result.indicator: _figure(known[result.indicator], result, {p for signal in need[result.indicator] for p in sources.get(signal, ())})
             for result in results
@@ -100,24 +106,36 @@ def evaluate(
     return results, [merge_revisions(list(verdicts)) for verdicts in zip(*per_revision, strict=True)]
 
 
-def _gather(parts: Iterable[Part], wanted: set[str], window: Window) -> tuple[Block, dict[str, set[Provenance]]]:
-    """The readings of the wanted signals that meet the window, and where those of each signal come from."""
+def _gather(
+    parts: Iterable[Part], wanted: set[str], window: Window
+) -> tuple[Block, dict[str, set[Provenance]], Missing, list[tuple[str, str]]]:
+    """The readings of the wanted signals that meet the window, where those of each signal come from, and what is missing.
+
+    An authentic part that cannot be decoded, or does not hold what its header says, counts as absent; (equipment, reason) of each come last.
+    """
     equipment_wanted = {split_signal_id(signal)[0] for signal in wanted}
     blocks: list[Block] = []
     sources: dict[str, set[Provenance]] = {}
+    holes, malformed, last = Holes(window), list[tuple[str, str]](), None
     for header, equipment, part in parts:
-        if part is None or equipment not in equipment_wanted or header.provenance is Provenance.DERIVED:
+        if (header.edge, header.epoch, header.seq) != last:
+            last = header.edge, header.epoch, header.seq
+            holes.header(header)
+        if equipment not in equipment_wanted or header.provenance is Provenance.DERIVED:
             continue
         entry = next(item for item in header.parts if item.equipment == equipment)
         if not meets(entry, window):
             continue
+        if part is None:
+            holes.part(entry)
+            continue
         try:
-            block = decode_part(equipment, part)
+            block = _decoded(entry, part)
         except Rejected as error:
-            raise Rejected(f"batch {header.seq} of {header.edge}, epoch {header.epoch}, {equipment}: {error}") from error
+            holes.part(entry)
+            malformed.append((equipment, f"batch {header.seq} of {header.edge}, epoch {header.epoch}: part cannot be read: {error}"))
+            continue
         times = block.source_time_us
-        if (len(block), int(times.min()), int(times.max())) != (entry.rows, entry.from_us, entry.to_us):
-            raise Rejected(f"batch {header.seq} of {header.edge}, epoch {header.epoch}, {equipment}: rows or times differ from the header's entry")
         named = np.array([name in wanted for name in block.signals], np.bool_)
         rows = named[block.signal] & (times < window.end_us) & (times >= window.start_us - LOOKBACK_US)
         if not bool(rows.any()):
@@ -125,13 +143,28 @@ def _gather(parts: Iterable[Part], wanted: set[str], window: Window) -> tuple[Bl
         blocks.append(block if bool(rows.all()) else block.take(rows))
         for index in np.unique(blocks[-1].signal).tolist():
             sources.setdefault(block.signals[index], set()).add(header.provenance)
-    return concat(blocks), sources
+    return without_stale_carry(concat(blocks), holes.missing, window), sources, holes.missing, malformed
+
+
+def _decoded(entry: PartEntry, part: bytes) -> Block:
+    block = decode_part(entry.equipment, part)
+    times = block.source_time_us
+    if (len(block), int(times.min()), int(times.max())) != (entry.rows, entry.from_us, entry.to_us):
+        raise Rejected("rows or times differ from the header's entry")
+    return block
+
+
+def _name_malformed(result: Result, malformed: Sequence[tuple[str, str]], signals: Sequence[str]) -> Result:
+    """The result, and in it the parts of its equipment that count as absent because they cannot be read."""
+    read = {split_signal_id(signal)[0] for signal in signals}
+    named = [Exclusion(equipment, what) for equipment, what in malformed if equipment in read]
+    return msgspec.structs.replace(result, excluded=[*result.excluded, *named]) if named else result
 
 
 def _figure(indicator: Indicator, result: Result, provenance: set[Provenance]) -> Figure:
     return Figure(
         result.indicator, result.version, result.value, result.low, result.high, result.method, result.unit, result.coverage, result.counts,
-        result.why, indicator.places, Decimal(indicator.min_coverage), tuple(sorted(provenance)),
+        result.why, indicator.places, Decimal(indicator.min_coverage), tuple(sorted(provenance)), result.least_coverage, result.lost_us,
     )
 
 

@@ -183,6 +183,14 @@ class Archive(ControlLog):
         headers = [decode_header(header) for (header,) in rows]
         return [(header.edge, gap) for header in headers for gap in header.gaps]
 
+    def gaps_in(self, window: Window) -> list[tuple[str, Gap]]:
+        """(edge, gap) of the declared gaps that meet the window, in the log's order; only batches that reach into it are read."""
+        sql = "SELECT header FROM batches WHERE gaps > 0 AND from_us < ? AND to_us > ? ORDER BY number"
+        headers = [decode_header(header) for (header,) in self._reader.execute(sql, (window.end_us, window.start_us))]
+        return [
+            (header.edge, gap) for header in headers for gap in header.gaps if gap.from_us < window.end_us and gap.to_us > window.start_us
+        ]
+
     def root(self, log: LogName, size: int | None = None) -> bytes:
         """Root of a log at a size, now by default. Raises Rejected beyond its end."""
         return self._tree(log).root(size)
