@@ -7,7 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from store.signing import SigningKey
+from workshop.batch import Provenance
+from workshop.wire import EnrolAnswer
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,3 +122,12 @@ def test_trust_file_that_is_none(pilot: Path, tmp_path: Path) -> None:
     (tmp_path / "bundle").mkdir()
     (tmp_path / "trust.json").write_text("[]")
     refused(chejian("evidence", "verify", str(tmp_path / "bundle"), "--trust", str(tmp_path / "trust.json")), 2, "trust.json")
+
+
+def test_another_provenance_than_the_enrolled_one(pilot: Path) -> None:
+    data = pilot / "run" / "edge-1"
+    data.mkdir(parents=True)
+    SigningKey.create().save(data / "key.pem")
+    (data / "enrolment.json").write_bytes(msgspec.json.encode(EnrolAnswer("edge-1", Provenance.PLANT, "token", "origin", "key")))
+    refused(chejian("edge", "run", str(pilot / "edge-1.toml")), 2, "edge-1.toml", "'simulated'", "enrolled as 'plant'", 'write provenance = "plant"')
+    assert not (data / "journal.sqlite").exists()
