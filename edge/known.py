@@ -94,7 +94,7 @@ class Known(msgspec.Struct):
         if not len(times):
             return
         self.top_us = max(self.top_us, int(times.max()))
-        self.recent = (*self.recent, times.copy())
+        self.recent = (*self.recent, times)
         if len(self.recent) > _PIECES:
             whole = np.concatenate(self.recent)
             self.recent = (whole,)

@@ -101,18 +101,22 @@ class Resume:
         """The rows to store, and the gaps that they end."""
         keep = np.ones(len(block), np.bool_)
         ranges: _Ranges = {}
+        order = np.argsort(block.signal, kind="stable")
+        starts = np.searchsorted(block.signal, np.arange(len(block.signals) + 1), sorter=order).tolist()
         for number, signal in enumerate(block.signals):
-            rows = np.flatnonzero(block.signal == number)
+            rows = order[starts[number] : starts[number + 1]]
             if signal not in self.machine_signals or not len(rows):
                 continue
             known = self._open(signal)
-            new = self._new(signal, known, block.source_time_us[rows], int(block.received_time_us[rows[0]]))
-            keep[rows] = new
-            rows = rows[new]
-            if len(rows):
-                times, received = block.source_time_us[rows], block.received_time_us[rows]
+            times, received = block.source_time_us[rows], block.received_time_us[rows]
+            is_normal = signal not in self._repeat and signal not in self._lost
+            if not is_normal or int(times.min()) < known.gaps_end_us:
+                new = self._new(signal, known, times, int(received[0]))
+                keep[rows] = new
+                times, received = times[new], received[new]
+            if len(times):
                 known.remember(times)
-                if signal in self._repeat or signal in self._lost:
+                if not is_normal:
                     self._resume(signal, known, times, received, ranges)
                 self._follow(signal, known, times, received)
         return block if keep.all() else block.take(keep), _gaps(ranges)
@@ -192,7 +196,7 @@ class Resume:
         """Takes the front to where these stored rows leave it."""
         equipment = split_signal_id(signal)[0]
         last_us, heard_us = int(times[-1]), int(received[-1])
-        end_us = int(times.max()) + 1
+        end_us = (int(times.max()) if len(times) > 1 else last_us) + 1
         front_us = end_us if known.front_us is None else max(known.front_us, end_us)
         if last_us + 1 < front_us and self._has_stepped(known, last_us, heard_us):
             known.front_us, known.last_us, known.heard_us = last_us + 1, last_us, heard_us
