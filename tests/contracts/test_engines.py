@@ -1,4 +1,4 @@
-"""The contract of the time-series engines, run over every file in store/engines."""
+"""The contract of the time-series engines, run over every file in store/engines; long because it is one contract, kept in one place."""
 
 import itertools
 import struct
