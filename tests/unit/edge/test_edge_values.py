@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from edge.gathering import EARLIEST_US, LATEST_US, Gathering
 from edge.json_payload import PayloadBlock, PayloadReader, TimeFormat, to_us, to_value
-from edge.opcua_values import has_overflowed, parse_node, status_name, time_us
+from edge.opcua.address import parse_node
+from edge.opcua.publish import following, missing_numbers
+from edge.opcua.values import has_overflowed, status_name, time_us
 from edge.sequence import Sequences
 from edge.source import Loss, MappedSignal
-from edge.sources.opcua import following, missing_numbers
 from workshop.errors import ConfigError, Rejected
 from workshop.reading import Reading
 from workshop.signal import SignalKind

@@ -1,0 +1,129 @@
+"""A connection with an OPC UA server: asyncua for channel, session and services, without its publish loop, reconnection and unlimited buffers.
+
+Left out on purpose (asyncua 2.1.0): the handler with a task per value, the publish loop that acknowledges before anything is stored and does not look
+at sequence numbers, the supervisor that makes subscriptions anew in silence, transport limits of "anything".
+"""
+
+import asyncio
+import contextlib
+from time import monotonic
+
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.client.ua_client import UaClient, UaClientState, UASocketProtocol
+from asyncua.client.ua_session import UaSession
+from asyncua.common.connection import TransportLimits
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
+
+from edge.opcua.settings import OpcUaSettings
+from edge.opcua.words import ERRORS, words
+from workshop.errors import ConfigError, NotConnected
+
+_CHUNK_BYTES = 65_535
+_MESSAGE_BYTES = 16 * 2**20
+_NAMESPACE_ARRAY = ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray))
+_SESSION_MS = 60_000
+_CLOSE_S = 0.5
+
+
+class _Limits(TransportLimits):
+    """Ours, not the server's: what it says that *it* accepts must not lift what we accept from it."""
+
+    def update_client_limits(self, msg: ua.Acknowledge) -> None:
+        self.max_send_buffer = min(self.max_send_buffer, msg.ReceiveBufferSize or _CHUNK_BYTES)
+
+
+class _Protocol(UASocketProtocol):
+    """A socket that does not collect a packet larger than any chunk may be."""
+
+    def data_received(self, data: bytes) -> None:
+        if self.receive_buffer and len(self.receive_buffer) > _CHUNK_BYTES and self.transport is not None:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+
+class _Transport(UaClient):
+    def _make_protocol(self) -> UASocketProtocol:
+        limits = _Limits(_CHUNK_BYTES, _CHUNK_BYTES, _MESSAGE_BYTES // _CHUNK_BYTES + 1, _MESSAGE_BYTES)
+        self.protocol = _Protocol(self._timeout, security_policy=self.security_policy, limits=limits)
+        self.protocol.on_connection_lost = self._on_transport_lost
+        self.protocol.is_session_closing = self._is_session_closing
+        return self.protocol
+
+
+class _Session(UaSession):
+    def ensure_publish_loop(self) -> None:
+        """Nothing: we publish ourselves, to acknowledge what is on disk and nothing else."""
+
+
+class Connection:
+    """One secure channel and one session on it."""
+
+    def __init__(self, settings: OpcUaSettings, *, name: str) -> None:
+        """`name` is what the server's list of sessions shows."""
+        self.url = settings.url
+        self._client = Client(settings.url, timeout=settings.timeout_s)
+        self._client.name = self._client.description = name
+        self._client.application_uri = f"urn:chejian:{name}"
+        self._client.session_timeout = _SESSION_MS
+        self._client.max_messagesize, self._client.max_chunkcount = _MESSAGE_BYTES, _MESSAGE_BYTES // _CHUNK_BYTES + 1
+        self._client.uaclient = _Transport(settings.timeout_s)
+        self.session: UaSession = _Session(self._client.uaclient)
+        """For the services; what they raise is translated with `words`."""
+        self._client.uaclient.session = self.session
+        self._renew_at = float("inf")
+
+    async def open(self) -> None:
+        """Connects and activates an anonymous session without security.
+
+        Raises:
+            NotConnected: no such host, refused, silent, or a server that does not let us in so.
+        """
+        with words(self.url, "connect"):
+            await self._client.connect_socket()
+            await self._client.send_hello()
+            await self._client.open_secure_channel()
+            await self._client.create_session()
+            await self._client.activate_session()
+        self._renew_at = monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
+
+    async def namespaces(self) -> list[str]:
+        """The server's NamespaceArray."""
+        with words(self.url, "read the namespaces"):
+            (array,) = await self.session.read_attributes([_NAMESPACE_ARRAY], AttributeIds.Value)
+        if array.Value is None or not isinstance(array.Value.Value, list):
+            raise NotConnected(f"{self.url}: the server does not tell its namespaces ({array.StatusCode.name if array.StatusCode else 'no status'})")
+        return [str(uri) for uri in array.Value.Value]
+
+    async def renew(self) -> None:
+        """Renews the secure channel when three quarters of its life are over (OPC 10000-4, 5.5.2.1)."""
+        if monotonic() >= self._renew_at:
+            with words(self.url, "renew the secure channel"):
+                await self._client.open_secure_channel(renew=True)
+            self._renew_at = monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
+
+    async def close(self, *, keep_subscriptions: bool = False) -> None:
+        """Ends session and connection, and the subscriptions unless they are to be kept for us; a dead connection is only dropped."""
+        if self._client.uaclient.state is UaClientState.CONNECTED:
+            with contextlib.suppress(*ERRORS):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self.session.close_session(not keep_subscriptions)
+                    await self._client.close_secure_channel()
+        self._client.disconnect_socket()
+
+
+def check_url(url: str, where: str) -> None:
+    """Refuses an address that asyncua would not understand.
+
+    Raises:
+        ConfigError: not `opc.tcp://host:port/path`, or with a name and password in it.
+    """
+    try:
+        parts = Client(url).server_url
+        if parts.scheme == "opc.tcp" and parts.hostname and parts.port and "@" not in url:
+            return
+    except ValueError:
+        pass
+    raise ConfigError(f"{where}: url '{url}' should look like opc.tcp://127.0.0.1:4840/path, without credentials")

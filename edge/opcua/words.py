@@ -1,0 +1,26 @@
+"""asyncua's errors in our words: they leave as `NotConnected`, with the server and what was tried."""
+
+import contextlib
+import struct
+from collections.abc import Iterator
+
+from asyncua.ua.uaerrors import UaError
+
+from workshop.errors import NotConnected
+
+ERRORS = (UaError, OSError, struct.error, ValueError)
+"""Everything that a call of asyncua raises when the other side is gone, refuses, or answers what it should not."""
+
+
+@contextlib.contextmanager
+def words(url: str, what: str) -> Iterator[None]:
+    """Translates what goes wrong inside.
+
+    Raises:
+        NotConnected: the connection is gone, or the server refuses.
+    """
+    try:
+        yield
+    except ERRORS as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise NotConnected(f"{url}: {what}: {said}") from error
