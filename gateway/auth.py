@@ -10,8 +10,10 @@ from pathlib import Path
 import msgspec
 from starlette.requests import Request
 
+from gateway.lockout import Lockout
 from gateway.problems import Refusal
 from store.archive import Archive, EdgeRecord, TokenRecord
+from store.control_kinds import Audit
 from store.signing import decode_key
 from workshop.batch import Provenance
 from workshop.canonical import sha256_hex
@@ -29,6 +31,8 @@ class Role(StrEnum):
     """What a bearer token allows."""
 
     EDGE = "edge"
+    WRITER = "writer"
+    """Line protocol, and nothing else."""
     VIEWER = "viewer"
     ENGINEER = "engineer"
     EVALUATOR = "evaluator"
@@ -56,17 +60,27 @@ class Caller(msgspec.Struct, frozen=True):
 class Access:
     """Makes tokens and recognises them."""
 
-    def __init__(self, archive: Archive, clock: Clock) -> None:
+    def __init__(self, archive: Archive, clock: Clock, lockout: Lockout | None = None) -> None:
         self._archive, self._clock = archive, clock
+        self.lockout = lockout or Lockout()
         # Tokens seen before, so that an edge's post never waits for a reader of the archive. Only tokens that exist get in, and only this
         # process changes them.
         self._seen: dict[str, TokenRecord] = {}
 
-    def create(self, role: Role, subject: str) -> str:
-        """A new bearer token, to be shown once."""
+    def create(self, role: Role, subject: str, *, author: str) -> str:
+        """A new bearer token, to be shown once; that it was made stands in the audit."""
         token = _PREFIX + secrets.token_urlsafe(32)
         self._archive.add_token(_digest(token), role.value, subject, None, once=False)
+        self.audit("token", author, role=role.value, subject=subject)
         return token
+
+    def audit(self, action: str, author: str, **details: str | int) -> None:
+        """Writes down who did what: a control entry of kind "audit" without an edge."""
+        self._archive.add(Audit(action, "", 0, ", ".join(f"{name} {value}" for name, value in details.items())[:4000]), author=author)
+
+    def seen(self, token: str) -> bool:
+        """Whether this token was good before."""
+        return _digest(token) in self._seen
 
     def caller(self, token: str) -> Caller | None:
         """Who holds this token; None when it is unknown, out of date, a one-time token or of a revoked edge."""
@@ -85,7 +99,7 @@ class Access:
             return None
         return Caller(Role.EDGE, edge.edge, edge.provenance)
 
-    def invite(self, edge: str, provenance: Provenance) -> str:
+    def invite(self, edge: str, provenance: Provenance, *, author: str) -> str:
         """A one-time token with which this edge can enrol within fifteen minutes.
 
         Raises:
@@ -98,6 +112,7 @@ class Access:
             raise Rejected(f"edge '{edge}' is enrolled as {known.provenance.value}, which never changes; choose another id")
         token = _PREFIX + secrets.token_urlsafe(32)
         self._archive.add_token(_digest(token), _ENROL, f"{edge}/{provenance.value}", self._clock() + ENROL_TIME_US, once=True)
+        self.audit("invitation", author, edge=edge, provenance=provenance.value)
         return token
 
     def enrol(self, request: EnrolRequest) -> EnrolAnswer:
@@ -130,8 +145,7 @@ def needs(access: Access, *roles: Role, derived: bool = False) -> Callable[[Requ
     """
 
     async def check(request: Request) -> Caller:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        caller = access.caller(token.strip()) if scheme.lower() == "bearer" and token else None
+        caller = bearer_of(request, access, "bearer")
         if caller is None:
             raise Refusal(401, "unauthorised", "a valid bearer token is needed in the Authorization header")
         if caller.role in roles or (derived and caller.role is Role.EDGE and caller.provenance is Provenance.DERIVED):
@@ -139,6 +153,26 @@ def needs(access: Access, *roles: Role, derived: bool = False) -> Callable[[Requ
         raise Refusal(403, "unauthorised", f"role {caller.role} may not do this; it takes {', '.join(roles)}")
 
     return check
+
+
+def bearer_of(request: Request, access: Access, *schemes: str) -> Caller | None:
+    """Who sends this request, by the token under one of these schemes (in lower case); None without a valid one.
+
+    Raises:
+        Refusal: 429, too many wrong tokens have come from this address.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() not in schemes or not token:
+        return None
+    address = request.client.host if request.client else ""
+    # Tokens that were good before pass a lock-out: a stranger behind the same address must not be able to stop an edge.
+    if (wait_s := access.lockout.wait_s(address)) > 0 and not access.seen(token):
+        raise Refusal(429, "locked-out", "too many wrong tokens from this address; try again later", retry_after_s=wait_s)
+    caller = access.caller(token)
+    if caller is None:
+        access.lockout.failed(address)
+    return caller
 
 
 def admin_token(access: Access, file: Path) -> bool:
@@ -156,7 +190,7 @@ def admin_token(access: Access, file: Path) -> bool:
         scratch.unlink(missing_ok=True)
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as stream:
-            stream.write(access.create(Role.ADMIN, "first start") + "\n")
+            stream.write(access.create(Role.ADMIN, "first start", author="gateway") + "\n")
             stream.flush()
             os.fsync(stream.fileno())
         scratch.replace(file)

@@ -10,9 +10,11 @@ from gateway.auth import Access
 from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
 from gateway.ingest import Committer
+from gateway.line_rules import LineRules
 from gateway.live import LiveHub
 from gateway.monitoring import Monitoring
 from gateway.settings import GatewaySettings
+from gateway.third_party import ThirdParty
 from gateway.writer import Writer
 from store.archive import Archive
 from store.engine import Engine
@@ -37,3 +39,5 @@ class House(msgspec.Struct, frozen=True):
     challenges: Challenges
     claims: Sequence[Claim]
     packs: Mapping[str, Pack]
+    line_rules: LineRules | None = None
+    third_party: ThirdParty | None = None

@@ -25,6 +25,8 @@ class Monitoring:
             "chejian_commit_seconds", "Time of one group commit",
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5), registry=self.registry,
         )
+        self.line_rows = Counter("chejian_line_protocol_total", "Field values (stored, unmapped) and lines (malformed, conflict) of line protocol",
+                                 ["outcome"], registry=self.registry)
         self.errors = Counter("chejian_errors_total", "Requests that ended in an unexpected error", registry=self.registry)
         self.live = Counter("chejian_live_readings_total", "Live values received", registry=self.registry)
 

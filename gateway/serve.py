@@ -21,9 +21,12 @@ from gateway.components import ComponentsCache
 from gateway.house import House
 from gateway.ingest import Committer
 from gateway.keys import open_archive
+from gateway.line_rules import LineRules
 from gateway.live import LiveHub
+from gateway.lockout import Lockout
 from gateway.monitoring import Monitoring
 from gateway.settings import GatewaySettings
+from gateway.third_party import ThirdParty, UnmappedRows
 from gateway.writer import Writer
 from gateway.writer import rebuild as rebuild_engine
 from workshop.errors import ConfigError, NotConnected
@@ -147,7 +150,7 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         stack.callback(components.close)
         engine = settings.open_engine()
         stack.callback(engine.close)
-        monitoring, access = Monitoring(), Access(archive, clock)
+        monitoring, access = Monitoring(), Access(archive, clock, Lockout(settings.failed_logins))
         if admin_token(access, folder / "admin.token"):
             log.info("administrator's token made; read it there and keep it secret", file=str(folder / "admin.token"))
         for leftover in folder.glob("bundle-*.zip"):
@@ -158,8 +161,16 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         committer = Committer(archive, monitoring, writer.notify)
         stack.callback(committer.close)
         hub = LiveHub(name for name, _, _ in register.signals())
-        yield House(settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
-                    Challenges(archive, register, clock), claims, packs)
+        rules = third = None
+        if settings.line_protocol is not None:
+            edge = settings.line_protocol.edge
+            rules = LineRules(settings.line_protocol, register, clock, UnmappedRows(archive, monitoring, edge))
+            third = ThirdParty(edge, folder / "line-protocol.pem", archive, committer, clock)
+            stack.callback(third.close)
+        yield House(
+            settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
+            Challenges(archive, register, clock), claims, packs, rules, third,
+        )
 
 
 class _Server(uvicorn.Server):

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.line_rules import LineSettings
 from store.engine import Engine, load_engine
 from workshop.errors import ConfigError
 
@@ -32,6 +33,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows accepted but not yet in the engine beyond which edges are asked to wait (429)."""
     request_bytes: int = 16 * 2**20
     """Largest body of one POST of batches."""
+
+    failed_logins: int = 30
+    """So many wrong tokens from one address within a minute lock it out for a minute (429)."""
+    line_protocol: LineSettings | None = None
+    """[line_protocol]: other people's collectors may write by `POST /api/v2/write`; without it they may not."""
 
     def file(self, name: str) -> Path:
         """A file in the data folder."""
@@ -87,7 +93,8 @@ def parse_gateway(text: bytes | str, file: Path) -> GatewaySettings:
         raise ConfigError(f"{file}: [engine] lacks the key 'name', such as name = \"duckdb\"")
     if settings.engine["name"] == "gateway":
         raise ConfigError(f"{file}: [engine] 'gateway' only reads; a gateway keeps its own rows: name = \"duckdb\"")
-    for key, least, most in (("port", 0, 65_535), ("checkpoint_every_s", 1, 86_400), ("backlog_rows", 1, 10**9), ("request_bytes", 2**20, 2**30)):
+    for key, least, most in (("port", 0, 65_535), ("checkpoint_every_s", 1, 86_400), ("backlog_rows", 1, 10**9), ("request_bytes", 2**20, 2**30),
+                             ("failed_logins", 1, 10**9)):
         if not least <= getattr(settings, key) <= most:
             raise ConfigError(f"{file}: {key} = {getattr(settings, key)} must be between {least} and {most}")
     claims = str(file.parent / settings.claims) if settings.claims else ""

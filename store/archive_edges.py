@@ -41,7 +41,8 @@ class EdgeBook(ControlLog):
                 self._rotations.setdefault(statement.subject, []).append(statement)
             else:
                 audit = msgspec.convert(entry.body, Audit)
-                self._alarms[audit.edge, audit.what, audit.epoch] = Alarm(audit.what, audit.epoch, audit.detail, entry.time_us)
+                if audit.edge:
+                    self._alarms[audit.edge, audit.what, audit.epoch] = Alarm(audit.what, audit.epoch, audit.detail, entry.time_us)
 
     def enrol(self, record: EdgeRecord, *, author: str) -> None:
         """Admits an edge, or gives a known one a new key and token; with a control entry "enrolment".
@@ -142,6 +143,10 @@ class EdgeBook(ControlLog):
         """(epoch, last committed seq) of an edge, or None before its first batch."""
         chain = self._chains.get(edge)
         return (chain.epoch, chain.seq) if chain else None
+
+    def chain(self, edge: str) -> Chain | None:
+        """How far the edge's chain goes: epoch, last seq and its digest; None before its first batch."""
+        return self._chains.get(edge)
 
     def last_accepted_us(self, edge: str) -> int | None:
         """When the edge's last batch was accepted, µs, or None before its first."""

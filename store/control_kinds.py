@@ -205,7 +205,8 @@ class Import(Body, frozen=True):
 
 
 class Audit(Body, frozen=True):
-    """"audit": something that a person must look at, such as two edges under one identity ("fenced", "conflict")."""
+    """"audit": something about an edge that a person must look at, such as two under one identity ("fenced", "conflict"); without an edge, who did
+    what at the gateway: a token made, an invitation, a bundle taken away."""
 
     what: Name
     edge: str

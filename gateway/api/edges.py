@@ -21,9 +21,10 @@ def routes(house: House) -> APIRouter:
 
     @router.post("/v1/edges", summary="Invite an edge: a one-time token for its enrolment", responses=answers("Invitation"),
                  openapi_extra=body("NewEdge"))
-    async def invite(request: Request, _: admin) -> Response:
+    async def invite(request: Request, caller: admin) -> Response:
         new = await json_body(request, NewEdge)
-        return json_answer(Invitation(new.edge, await run_in_threadpool(house.access.invite, new.edge, new.provenance)))
+        token = await run_in_threadpool(house.access.invite, new.edge, new.provenance, author=caller.author)
+        return json_answer(Invitation(new.edge, token))
 
     @router.post("/v1/enrol", summary="Enrol an edge with its one-time token and its public key; no bearer token", responses=answers("EnrolAnswer"),
                  openapi_extra=body("EnrolRequest"))
@@ -49,12 +50,13 @@ def routes(house: House) -> APIRouter:
         return Response(status_code=204)
 
     @router.post("/v1/tokens", summary="A bearer token for a person or a program", responses=answers("TokenAnswer"), openapi_extra=body("NewToken"))
-    async def token(request: Request, _: admin) -> Response:
+    async def token(request: Request, caller: admin) -> Response:
         new = await json_body(request, NewToken)
         if new.role is Role.EDGE:
             raise Rejected("tokens: an edge gets its token by enrolment: POST /v1/edges, then POST /v1/enrol")
         if not 0 < len(new.subject) <= 200:
             raise Rejected("tokens: 'subject' says whose token it is, in 1 to 200 characters")
-        return json_answer(TokenAnswer(new.role, new.subject, await run_in_threadpool(house.access.create, new.role, new.subject)))
+        made = await run_in_threadpool(house.access.create, new.role, new.subject, author=caller.author)
+        return json_answer(TokenAnswer(new.role, new.subject, made))
 
     return router

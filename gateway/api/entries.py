@@ -27,7 +27,7 @@ _LISTS: tuple[tuple[str, str, tuple[Role, ...], bool], ...] = (
 
 
 def routes(house: House) -> APIRouter:
-    """`/v1/commitments`, `/v1/declarations`, `/v1/predictions`, `/v1/feedback`, `/v1/announcements`, `/v1/challenges`, `/v1/answers`."""
+    """`/v1/commitments`, `/v1/declarations`, `/v1/predictions`, `/v1/feedback`, `/v1/announcements`, `/v1/challenges`, `/v1/audit`."""
     router = APIRouter(tags=["record"])
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
     evaluator = Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR))]
@@ -66,6 +66,11 @@ def routes(house: House) -> APIRouter:
     @router.get("/v1/challenges", summary="Questions and answers, in the order of the log", responses=answers("EntryRow", many=True))
     def challenges(_: reader) -> Response:
         return json_answer(sorted([*rows("challenge"), *rows("answer")], key=lambda item: item.index))
+
+    @router.get("/v1/audit", summary="Who did what at the gateway, and alarms about edges, in the order of the log",
+                responses=answers("EntryRow", many=True))
+    def audit(_: Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR, Role.ADMIN))]) -> Response:
+        return json_answer(rows("audit"))
 
     return router
 

@@ -66,13 +66,14 @@ def routes(house: House, indicators: Mapping[str, Indicator]) -> APIRouter:
 
     @router.post("/v1/bundles", summary="A bundle of the window: everything that anyone needs to check the verdicts",
                  openapi_extra=body("BundleRequest"), responses=answers("", media="application/zip"))
-    async def bundle(request: Request, _: evaluator) -> Response:
+    async def bundle(request: Request, caller: evaluator) -> Response:
         wanted = await json_body(request, BundleRequest, 65_536)
         window, as_of = _window(wanted.from_us, wanted.to_us), _day(wanted.as_of)
         if (wanted.baseline_from_us is None) != (wanted.baseline_to_us is None):
             raise Rejected("baseline_from_us and baseline_to_us belong together")
         given = wanted.baseline_from_us is not None and wanted.baseline_to_us is not None
         baseline = _window(wanted.baseline_from_us or 0, wanted.baseline_to_us or 0) if given else None
+        await run_in_threadpool(house.access.audit, "bundle", caller.author, from_us=window.start_us, to_us=window.end_us)
         file = await run_in_threadpool(figures.bundle, window, as_of, baseline, wanted.withhold, wanted.pinned)
         return StreamingResponse(_pieces(file), media_type="application/zip", headers={"content-disposition": 'attachment; filename="bundle.zip"'})
 

@@ -1,12 +1,14 @@
 """Who may do what, on a real gateway: tokens, enrolment, roles."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from gateway.serve import open_house
 from store.signing import SigningKey
-from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, gateway_in_thread, ramp
+from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, gateway_in_thread, ramp
 from workshop.batch import Provenance
 
 WINDOW = f"from_us={START_US}&to_us={START_US + 10**6}"
@@ -16,7 +18,7 @@ MATRIX = {
     ("GET", "/v1/count"): READ,
     ("GET", f"/v1/readings?signal=m-1/gauge&{WINDOW}"): READ, ("GET", f"/v1/aggregate?signal=m-1/gauge&step_us=1000000&{WINDOW}"): READ,
     ("GET", "/v1/indicators"): READ, ("GET", f"/v1/components?indicator=oee&{WINDOW}"): READ, ("GET", "/v1/edges"): READ, ("GET", "/v1/gaps"): READ,
-    ("GET", "/v1/quarantine"): READ, ("GET", "/v1/checkpoint"): READ, ("GET", "/v1/trust"): READ,
+    ("GET", "/v1/quarantine"): READ, ("GET", "/v1/audit"): ("evaluator", "admin"), ("GET", "/v1/checkpoint"): READ, ("GET", "/v1/trust"): READ,
     ("GET", "/v1/proof/consistency?log=control&old=1&new=1"): READ,
     ("POST", "/v1/batches"): ("edge", "derived"), ("POST", "/v1/latest"): ("edge", "derived"), ("POST", "/v1/components"): ("admin", "derived"),
     ("POST", "/v1/edges"): ("admin",), ("POST", "/v1/tokens"): ("admin",), ("POST", "/v1/bundles"): ("evaluator", "admin"),
@@ -26,7 +28,7 @@ MATRIX = {
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, str]]:
     folder = tmp_path_factory.mktemp("gateway")
-    with gateway_in_thread(folder) as url, httpx.Client(base_url=url) as client:
+    with gateway_in_thread(folder, failed_logins=1_000_000) as url, httpx.Client(base_url=url) as client:
         yield client, admin_of(folder)
 
 
@@ -35,7 +37,7 @@ def tokens(gateway: tuple[httpx.Client, str]) -> dict[str, str]:
     """A bearer token of each role, and of an edge of provenance derived."""
     client, admin = gateway
     made = {"admin": admin}
-    for role in ("viewer", "engineer", "evaluator"):
+    for role in ("viewer", "writer", "engineer", "evaluator"):
         made[role] = client.post("/v1/tokens", json={"role": role, "subject": "somebody"}, headers=bearer(admin)).json()["token"]
     for name, provenance in (("edge", Provenance.SIMULATED), ("derived", Provenance.DERIVED)):
         sender = Sender(f"box-{name}", provenance)
@@ -111,3 +113,26 @@ def test_a_token_belongs_to_its_edge(gateway: tuple[httpx.Client, str]) -> None:
     batch = other.seal(ramp("m-1/gauge", 0, 1))
     assert mine.post(client, batch).json()["detail"] == "this token belongs to edge 'box-5', the batch says 'box-6'"
     assert other.post(client, batch).status_code == 200
+
+
+def test_wrong_tokens_lock_an_address_out_but_not_those_known_before(tmp_path: Path) -> None:
+    with gateway_in_thread(tmp_path, failed_logins=5) as url, httpx.Client(base_url=url) as client:
+        admin = admin_of(tmp_path)
+        assert client.get("/v1/signals", headers=bearer(admin)).status_code == 200
+        fresh = client.post("/v1/tokens", json={"role": "viewer", "subject": "x"}, headers=bearer(admin)).json()["token"]
+        codes = [client.get("/v1/signals", headers=bearer(f"cj_{number}")).status_code for number in range(7)]
+        assert codes == [401] * 5 + [429] * 2
+        locked = client.get("/v1/signals", headers=bearer(fresh))
+        assert locked.status_code == 429 and 0 < int(locked.headers["retry-after"]) <= 60 and locked.json()["type"] == "locked-out"
+        assert client.get("/v1/signals", headers=bearer(admin)).status_code == 200
+
+
+def test_every_change_stands_in_the_audit(tmp_path: Path) -> None:
+    with gateway_in_thread(tmp_path) as url, httpx.Client(base_url=url) as client:
+        admin = admin_of(tmp_path)
+        client.post("/v1/tokens", json={"role": "evaluator", "subject": "Wang"}, headers=bearer(admin))
+        Sender("box-1").enrol(client, admin)
+    settings = configure(tmp_path)
+    with open_house(settings, lambda: START_US) as house:
+        entries = [(entry.author, entry.body["what"]) for entry in house.archive.control_entries(kind="audit")]
+    assert entries == [("gateway", "token"), ("admin:first start", "token"), ("admin:first start", "invitation")]

@@ -118,7 +118,7 @@ async def test_edges_wait_while_the_engine_does_not_take_rows_and_nothing_is_los
     engine = Stuck()
     house = open_house(tmp_path, engine, clock)
     edge = Sender()
-    request = EnrolRequest(house.access.invite("edge-1", Provenance.SIMULATED), "edge-1", edge.key.public)
+    request = EnrolRequest(house.access.invite("edge-1", Provenance.SIMULATED, author="test"), "edge-1", edge.key.public)
     token = house.access.enrol(request).token
     house.writer.start()
     transport = httpx.ASGITransport(create_app(house))
@@ -141,12 +141,12 @@ async def test_edges_wait_while_the_engine_does_not_take_rows_and_nothing_is_los
 
 def test_tokens_end_with_their_time_and_are_not_kept_in_clear(house: House, clock: Time, tmp_path: Path) -> None:
     edge = Sender()
-    token = house.access.invite("edge-1", Provenance.PLANT)
+    token = house.access.invite("edge-1", Provenance.PLANT, author="test")
     clock.now_us += ENROL_TIME_US
     with pytest.raises(Refusal) as refused:
         house.access.enrol(EnrolRequest(token, "edge-1", edge.key.public))
     assert refused.value.problem.status == 401
-    viewer = house.access.create(Role.VIEWER, "somebody")
+    viewer = house.access.create(Role.VIEWER, "somebody", author="test")
     found = house.access.caller(viewer)
     assert found is not None and (found.role, found.subject, found.author) == (Role.VIEWER, "somebody", "viewer:somebody")
     assert house.access.caller(viewer + "x") is None and house.access.caller("") is None
@@ -156,7 +156,8 @@ def test_tokens_end_with_their_time_and_are_not_kept_in_clear(house: House, cloc
 
 def test_a_revoked_edge_is_nobody(house: House) -> None:
     edge = Sender()
-    answer = house.access.enrol(EnrolRequest(house.access.invite("edge-1", Provenance.PLANT), "edge-1", edge.key.public))
+    invitation = house.access.invite("edge-1", Provenance.PLANT, author="test")
+    answer = house.access.enrol(EnrolRequest(invitation, "edge-1", edge.key.public))
     assert house.access.caller(answer.token) is not None
     house.archive.revoke("edge-1", author="admin:x", reason="stolen")
     assert house.access.caller(answer.token) is None
