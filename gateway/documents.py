@@ -49,7 +49,12 @@ def answers(name: str, *, many: bool = False, media: str = "application/json", s
 def body(name: str, media: str = "application/json") -> dict[str, Any]:
     """`openapi_extra` of a route that takes the shape of this name (bytes when it is empty)."""
     schema = {"$ref": _REF.format(name=name)} if name else {"type": "string", "format": "binary"}
-    return {"requestBody": {"required": True, "content": {media: {"schema": schema}}}}
+    content = {media: {"schema": schema}} if name else {kind: {"schema": schema} for kind in (media, "application/octet-stream")}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+OPEN: dict[str, Any] = {"security": []}
+"""`openapi_extra` of a route that needs no bearer token."""
 
 
 def document(app: FastAPI, shapes: Sequence[type[Any]]) -> None:

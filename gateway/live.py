@@ -1,5 +1,6 @@
 """Live values: what people look at now. Kept in memory only, never stored, never evidence."""
 
+import secrets
 import threading
 from collections.abc import Iterable
 
@@ -18,9 +19,21 @@ class LiveHub:
         self._known = frozenset(signals)
         self._lock = threading.Lock()
         self._readings: dict[str, tuple[int, LatestReading]] = {}
+        self._life = secrets.token_hex(6)
         self.version = 0
         self.closing = False
         """Set when the gateway stops, so that streams end."""
+
+    def event_id(self, version: int) -> str:
+        """A version as the id of an event; ids of another life of the gateway mean nothing to this one."""
+        return f"{self._life}-{version}"
+
+    def resume(self, event_id: str | None) -> int:
+        """The version after which a reader goes on who has seen this event; 0, everything, for any other id."""
+        life, _, version = (event_id or "").partition("-")
+        if life != self._life or not version.isdecimal() or len(version) > 18 or int(version) > self.version:
+            return 0
+        return int(version)
 
     def post(self, readings: Iterable[LatestReading]) -> int:
         """Takes what an edge saw; an older source time than the held one changes nothing.

@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457): every answer that is not the one asked for has this shape."""
 
+import re
 from http import HTTPStatus
 
 import msgspec
@@ -44,6 +45,13 @@ def problem_answer(problem: Problem, headers: dict[str, str] | None = None) -> R
     return Response(msgspec.json.encode(problem), problem.status, headers, PROBLEM_TYPE)
 
 
+def methods_of(app: FastAPI, path: str) -> set[str]:
+    """What may be done with a path."""
+    documented = app.openapi()["paths"].items()
+    fits = [methods for known, methods in documented if re.fullmatch(re.sub(r"\\{[^/]+\\}", "[^/]+", re.escape(known)), path)]
+    return {method.upper() for methods in fits for method in methods}
+
+
 def add_handlers(app: FastAPI) -> None:
     """Turns errors into problems: ours, the framework's, and wrong parameters."""
 
@@ -58,9 +66,13 @@ def add_handlers(app: FastAPI) -> None:
         return problem_answer(Problem(kind, HTTPStatus(status).phrase, status, str(error)), {"retry-after": "2"} if status == 503 else None)
 
     @app.exception_handler(HTTPException)
-    async def framework(_: Request, error: HTTPException) -> Response:
+    async def framework(request: Request, error: HTTPException) -> Response:
         kind = {404: "not-found", 405: "method"}.get(error.status_code, "invalid")
-        return problem_answer(Problem(kind, HTTPStatus(error.status_code).phrase, error.status_code, str(error.detail)), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            # Routes of one path stand one by one, and the framework names the methods of the first only.
+            headers["allow"] = ", ".join(sorted(methods_of(app, request.url.path)))
+        return problem_answer(Problem(kind, HTTPStatus(error.status_code).phrase, error.status_code, str(error.detail)), headers)
 
     @app.exception_handler(RequestValidationError)
     async def parameters(_: Request, error: RequestValidationError) -> Response:

@@ -148,3 +148,5 @@ class ReadingsAnswer(msgspec.Struct):
     quality: list[int]
     status: list[int]
     truncated: bool = False
+    next: str | None = None
+    """What to give as `page` for the rows that follow; None when these are the last."""

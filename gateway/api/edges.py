@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway.auth import PEOPLE, Caller, Role, needs
-from gateway.documents import answers, body, json_answer, json_body
+from gateway.documents import OPEN, answers, body, json_answer, json_body
 from gateway.house import House
 from gateway.shapes import EdgeRow, Invitation, NewEdge, NewToken, Revoke, TokenAnswer
 from workshop.errors import Rejected
@@ -27,7 +27,7 @@ def routes(house: House) -> APIRouter:
         return json_answer(Invitation(new.edge, token))
 
     @router.post("/v1/enrol", summary="Enrol an edge with its one-time token and its public key; no bearer token", responses=answers("EnrolAnswer"),
-                 openapi_extra=body("EnrolRequest"))
+                 openapi_extra=body("EnrolRequest") | OPEN)
     async def enrol(request: Request) -> Response:
         return json_answer(await run_in_threadpool(house.access.enrol, await json_body(request, EnrolRequest, 65_536)))
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.documents import answers, json_answer
+from gateway.documents import OPEN, answers, json_answer
 from gateway.house import House
 from gateway.shapes import Readiness
 
@@ -12,11 +12,11 @@ def routes(house: House) -> APIRouter:
     """`/healthz`, `/readyz`, `/metrics`."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz", summary="The process lives", responses=answers("", media="text/plain"))
+    @router.get("/healthz", summary="The process lives", responses=answers("", media="text/plain"), openapi_extra=OPEN)
     def alive() -> Response:
         return Response("alive\n", media_type="text/plain")
 
-    @router.get("/readyz", summary="Archive open, engine warm, writer moving; otherwise 503", responses=answers("Readiness"))
+    @router.get("/readyz", summary="Archive open, engine warm, writer moving; otherwise 503", responses=answers("Readiness"), openapi_extra=OPEN)
     def ready() -> Response:
         moving = house.writer.moving
         state = Readiness(moving, house.archive.data_size, house.engine.cursor(), house.writer.backlog_rows)
@@ -24,7 +24,8 @@ def routes(house: House) -> APIRouter:
         answer.status_code = 200 if moving else 503
         return answer
 
-    @router.get("/metrics", summary="Prometheus exposition of the gateway's own counters", responses=answers("", media="text/plain"))
+    @router.get("/metrics", summary="Prometheus exposition of the gateway's own counters", responses=answers("", media="text/plain"),
+                openapi_extra=OPEN)
     def counters() -> Response:
         house.monitoring.backlog_rows.set(house.writer.backlog_rows)
         house.monitoring.backlog_batches.set(house.writer.backlog_batches)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Response
 from starlette.responses import StreamingResponse
 
 from gateway.auth import PEOPLE, Caller, needs
@@ -35,21 +35,23 @@ def routes(house: House) -> APIRouter:
 
     @router.get("/v1/live", summary="Server-sent events: what has changed, at most four times a second",
                 responses=answers("LatestAnswer", media="text/event-stream"))
-    async def live(_: reader) -> Response:
+    async def live(
+        _: reader, last_event_id: Annotated[str | None, Header(description="Goes on after the event of this id")] = None,
+    ) -> Response:
         if len(streams) >= STREAMS:
             raise Refusal(429, "busy", f"{STREAMS} streams are open already; close one or ask /v1/latest", retry_after_s=10)
-        return StreamingResponse(events(next(numbers)), media_type="text/event-stream")
+        return StreamingResponse(events(next(numbers), last_event_id), media_type="text/event-stream")
 
-    async def events(number: int) -> AsyncIterator[bytes]:
+    async def events(number: int, seen: str | None) -> AsyncIterator[bytes]:
         streams.add(number)
         try:
-            version, beat_s = 0, time.monotonic()
+            version, beat_s = house.hub.resume(seen), time.monotonic()
             yield b": chejian\n\n"
             while not house.hub.closing:
                 now, changed = house.hub.since(version)
                 if changed:
                     version, beat_s = now, time.monotonic()
-                    yield b"data: " + msgspec.json.encode(LatestAnswer(house.clock(), changed)) + b"\n\n"
+                    yield b"id: %b\ndata: " % house.hub.event_id(now).encode() + msgspec.json.encode(LatestAnswer(house.clock(), changed)) + b"\n\n"
                 elif time.monotonic() - beat_s > BEAT_S:
                     beat_s = time.monotonic()
                     yield b": still here\n\n"

@@ -2,23 +2,28 @@
 
 from typing import Annotated
 
-import numpy as np
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from gateway.auth import PEOPLE, Caller, needs
 from gateway.documents import answers, json_answer
 from gateway.house import House
+from gateway.readings import CSV_TYPE, in_order, media_of, read_page, readings_response, thin
 from store.answers import AggregateAnswer, CountAnswer
-from workshop.block import Block, concat
+from store.arrow_block import ARROW_TYPE
+from workshop.block import concat
 from workshop.errors import Rejected
-from workshop.reading import Value, ValueKind
 from workshop.window import Window
-from workshop.wire import ReadingsAnswer
 
 MOST_ROWS = 1_000_000
 MOST_SIGNALS = 500
 MOST_STEPS = 100_000
+MOST_POINTS = 20_000
 Time = Annotated[int, Query(ge=-(2**62), le=2**62, description="µs UTC")]
+
+_ANSWERS = answers("ReadingsAnswer")
+_ANSWERS[200]["content"] |= {
+    CSV_TYPE: {"schema": {"type": "string"}}, ARROW_TYPE: {"schema": {"type": "string", "format": "binary"}},
+}
 
 
 def routes(house: House) -> APIRouter:
@@ -27,23 +32,27 @@ def routes(house: House) -> APIRouter:
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
 
     @router.get("/v1/readings", summary="Readings of some signals with source time in [from_us, to_us), sorted by signal and time",
-                responses=answers("ReadingsAnswer"))
+                responses=_ANSWERS)
     def readings(
+        request: Request,
         _: reader,
         signal: Annotated[list[str], Query(min_length=1, max_length=MOST_SIGNALS, description="Signal ids, equipment/name; may be repeated")],
         from_us: Time,
         to_us: Time,
-        limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Most rows; `truncated` says that there are more")] = 100_000,
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Most rows; `next` names the page with those that follow")] = 100_000,
+        page: Annotated[str | None, Query(description="`next` of the answer before, or its header x-next-page")] = None,
+        points: Annotated[int | None, Query(ge=1, le=MOST_POINTS, description="Thinned: minimum and maximum of so many steps a signal")] = None,
         last_before: Annotated[bool, Query(description="Adds the newest row of each signal before from_us, beyond the limit")] = False,
     ) -> Response:
-        window = Window(from_us, to_us)
-        block = house.engine.read(signal, window, limit + 1)
-        truncated = len(block) > limit
-        if truncated:
-            block = block.take(np.arange(limit))
-        if last_before:
-            block = _in_order(concat([house.engine.last_before(signal, from_us), block]), signal)
-        return json_answer(readings_answer(block, truncated))
+        media, window = media_of(request.headers.get("accept", "*/*")), Window(from_us, to_us)
+        if points is not None:
+            if len(set(signal)) * points > MOST_ROWS // 2:
+                raise Rejected(f"readings: {len(set(signal))} signals of {points} points are more than {MOST_ROWS} rows; ask for fewer")
+            return readings_response(thin(house.engine, signal, window, points), None, media)
+        block, following = read_page(house.engine, signal, window, limit, page)
+        if last_before and page is None:
+            block = in_order(concat([house.engine.last_before(signal, from_us), block]), signal)
+        return readings_response(block, following, media)
 
     @router.get("/v1/count", summary="Rows in the engine, and how far they are indexed", responses=answers("CountAnswer"))
     def count(_: reader) -> Response:
@@ -61,23 +70,3 @@ def routes(house: House) -> APIRouter:
 
     return router
 
-
-def readings_answer(block: Block, truncated: bool) -> ReadingsAnswer:
-    """The block as columns of JSON values."""
-    values: list[Value] = [None] * len(block)
-    for kind, column in ((ValueKind.F64, block.value_f64), (ValueKind.I64, block.value_i64)):
-        rows = np.flatnonzero(block.kind == kind)
-        for row, value in zip(rows.tolist(), column[rows].tolist(), strict=True):
-            values[row] = value
-    for row in np.flatnonzero(block.kind == ValueKind.TEXT).tolist():
-        values[row] = block.value_text[row]
-    return ReadingsAnswer(
-        block.signals, block.statuses, block.signal.tolist(), block.source_time_us.tolist(), block.received_time_us.tolist(), values,
-        block.quality.tolist(), block.status.tolist(), truncated,
-    )
-
-
-def _in_order(block: Block, signals: list[str]) -> Block:
-    place = {name: i for i, name in reversed(list(enumerate(signals)))}
-    rank = np.array([place.get(name, len(place)) for name in block.signals] or [0], np.int64)[block.signal]
-    return block.take(np.lexsort((block.source_time_us, rank)))

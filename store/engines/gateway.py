@@ -1,4 +1,4 @@
-"""A running gateway as an engine: reads over its HTTP API; what is written goes to a gateway as signed batches, not through here."""
+"""A running gateway as an engine: reads over its HTTP API, readings as Arrow; rows go to a gateway as signed batches, not through here."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -8,13 +8,13 @@ import msgspec
 import numpy as np
 
 from store.answers import AggregateAnswer, CountAnswer, SignalsAnswer
+from store.arrow_block import ARROW_TYPE, from_arrow
 from store.engine import Aggregates, Capabilities, RefusedRows
 from store.latest import newest_rows
-from workshop.block import Block, concat, empty_block
+from workshop.block import Block, concat
 from workshop.errors import ConfigError, NotConnected, Rejected
-from workshop.reading import Value, ValueKind
 from workshop.window import Window
-from workshop.wire import Problem, ReadingsAnswer
+from workshop.wire import Problem
 
 Answer = TypeVar("Answer")
 _SIGNALS_PER_REQUEST = 100  # keeps the request line below 8 kB
@@ -65,36 +65,20 @@ class GatewayEngine:
         return self._get("/v1/count", {}, CountAnswer).cursor
 
     def read(self, signals: Sequence[str], window: Window, limit: int | None = None) -> Block:
-        """Page by page, sorted as asked."""
+        """Page by page as Arrow, sorted as asked."""
         pages: list[Block] = []
         waiting, wanted = list(dict.fromkeys(signals)), limit
         while waiting and (wanted is None or wanted > 0):
             names, waiting = waiting[:_SIGNALS_PER_REQUEST], waiting[_SIGNALS_PER_REQUEST:]
-            found = self._read_pages(names, window, wanted)
-            pages += found
-            wanted = None if wanted is None else wanted - sum(len(page) for page in found)
+            page: str | None = None
+            while wanted is None or wanted > 0:
+                most = self._page_rows if wanted is None else min(self._page_rows, wanted)
+                block, page = self._readings(names, window, limit=most, **({"page": page} if page else {}))
+                pages.append(block)
+                wanted = None if wanted is None else wanted - len(block)
+                if page is None:
+                    break
         return concat(pages)
-
-    def _read_pages(self, names: list[str], window: Window, wanted: int | None) -> list[Block]:
-        """The rows of a few signals. A page that was cut is continued at its last row's signal and time, less the rows already held there."""
-        pages: list[Block] = []
-        held, start_us, skip = 0, window.start_us, 0
-        while names and (wanted is None or held < wanted):
-            # Only the signal that was cut starts late; the others follow with the whole window.
-            asked = names if start_us == window.start_us and skip == 0 else names[:1]
-            limit = self._page_rows + skip if wanted is None else min(self._page_rows, wanted - held) + skip
-            answer = self._readings(asked, Window(start_us, window.end_us), limit=limit)
-            block = _block(answer)
-            rows = block.take(np.arange(skip, len(block)))
-            pages.append(rows)
-            held += len(rows)
-            if not answer.truncated:
-                names, start_us, skip = names[len(asked):], window.start_us, 0
-                continue
-            last, start_us = block.signals[int(block.signal[-1])], int(block.source_time_us[-1])
-            names = names[names.index(last):]
-            skip = int(((block.signal == block.signal[-1]) & (block.source_time_us == start_us)).sum())
-        return pages
 
     def aggregate(self, signal: str, window: Window, step_us: int) -> Aggregates:
         """Computed by the gateway."""
@@ -114,7 +98,7 @@ class GatewayEngine:
         """An empty window with its carry-in."""
         names = list(dict.fromkeys(signals))
         groups = [names[i:i + _SIGNALS_PER_REQUEST] for i in range(0, len(names), _SIGNALS_PER_REQUEST)]
-        blocks = [_block(self._readings(group, Window(time_us, time_us), limit=1, last_before=1)) for group in groups]
+        blocks = [self._readings(group, Window(time_us, time_us), limit=1, last_before=1)[0] for group in groups]
         return newest_rows(concat(blocks), names)
 
     def count(self) -> int:
@@ -125,20 +109,26 @@ class GatewayEngine:
         """Closes the connections."""
         self._client.close()
 
-    def _readings(self, signals: list[str], window: Window, **more: int) -> ReadingsAnswer:
-        return self._get("/v1/readings", {"signal": signals, "from_us": window.start_us, "to_us": window.end_us, **more}, ReadingsAnswer)
+    def _readings(self, signals: list[str], window: Window, **more: int | str) -> tuple[Block, str | None]:
+        """One page, and the name of the next."""
+        query = {"signal": signals, "from_us": window.start_us, "to_us": window.end_us, **more}
+        response = self._ask("/v1/readings", query, ARROW_TYPE)
+        return from_arrow(response.content), response.headers.get("x-next-page")
 
     def _get(self, path: str, query: dict[str, Any], answer: type[Answer]) -> Answer:
+        try:
+            return msgspec.json.decode(self._ask(path, query, "application/json").content, type=answer)
+        except msgspec.DecodeError as error:
+            raise Rejected(f"{self._url}{path}: an answer of another shape ({error}); is this a chejian gateway of this version?") from error
+
+    def _ask(self, path: str, query: dict[str, Any], media: str) -> httpx.Response:
         where = f"{self._url}{path}"
         try:
-            response = self._client.get(path, params=query)
+            response = self._client.get(path, params=query, headers={"Accept": media})
         except httpx.HTTPError as error:
             raise NotConnected(f"{where}: no answer ({error or type(error).__name__}); is the gateway running?") from error
         if response.status_code == 200:
-            try:
-                return msgspec.json.decode(response.content, type=answer)
-            except msgspec.DecodeError as error:
-                raise Rejected(f"{where}: an answer of another shape ({error}); is this a chejian gateway of this version?") from error
+            return response
         text = f"{where}: {response.status_code} {_detail(response.content)}"
         if response.status_code in (401, 403):
             raise ConfigError(f"{text}; give it the token of a viewer")
@@ -151,27 +141,3 @@ def _detail(body: bytes) -> str:
     except msgspec.DecodeError:
         return body[:200].decode("utf-8", "replace")
 
-
-def _kind(value: Value) -> ValueKind:
-    match value:
-        case None:
-            return ValueKind.NONE
-        case float():
-            return ValueKind.F64
-        case int():
-            return ValueKind.I64
-        case _:
-            return ValueKind.TEXT
-
-
-def _block(answer: ReadingsAnswer) -> Block:
-    if not answer.signal:
-        return empty_block()
-    kind = np.array([_kind(value) for value in answer.value], np.uint8)
-    text = [value if isinstance(value, str) else "" for value in answer.value] if bool((kind == ValueKind.TEXT).any()) else []
-    return Block(
-        answer.signals, answer.statuses, np.array(answer.signal, np.int32), np.array(answer.source_time_us, np.int64),
-        np.array(answer.received_time_us, np.int64), kind, np.array([v if isinstance(v, float) else 0.0 for v in answer.value], np.float64),
-        np.array([v if isinstance(v, int) else 0 for v in answer.value], np.int64), text, np.array(answer.quality, np.uint8),
-        np.array(answer.status, np.int32),
-    )

@@ -51,8 +51,8 @@ class Works:
         return [(at - START_US, value) for at, value in zip(answer["source_time_us"], answer["value"], strict=True)]
 
     def counted(self, outcome: str) -> float:
-        text = self.client.get("/metrics").text
-        line = next(one for one in text.splitlines() if one.startswith(f'chejian_line_protocol_total{{outcome="{outcome}"'))
+        name = f'chejian_line_protocol_total{{outcome="{outcome}"'
+        line = next(one for one in self.client.get("/metrics").text.splitlines() if one.startswith(name))
         return float(line.split()[1])
 
 
