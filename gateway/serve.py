@@ -35,6 +35,7 @@ from workshop.window import Clock
 
 GRACE_S = 5
 DRAIN_S = 10.0
+KEEP_S = 5.0
 
 log = structlog.get_logger()
 
@@ -55,7 +56,10 @@ def run(settings: GatewaySettings, clock: Clock, *, stop: threading.Event | None
         ), house)
         port = int(listener.getsockname()[1])
         ended = threading.Event()
-        keepers = [threading.Thread(target=_keep_checkpoints, args=(house, ended), name="checkpoints", daemon=True)]
+        keepers = [
+            threading.Thread(target=keep, args=(house, ended), name=name, daemon=True)
+            for name, keep in (("checkpoints", _keep_checkpoints), ("engine keeper", _keep_engine))
+        ]
         if stop is not None:
             keepers.append(threading.Thread(target=_wait_to_stop, args=(stop, ended, server), name="stop", daemon=True))
         for keeper in keepers:
@@ -97,6 +101,7 @@ def rebuild(settings: GatewaySettings, clock: Clock, progress: Callable[[int, in
         engine = settings.open_engine(scratch)
         try:
             rows = rebuild_engine(archive, engine, archive.register() or register, progress)
+            engine.maintain(clock())
         finally:
             engine.close()
         scratch.replace(settings.engine_file)
@@ -218,6 +223,15 @@ def _keep_checkpoints(house: House, ended: threading.Event) -> None:
                 log.warning("checkpoint could not be stored", reason=str(error))
         if last:
             return
+
+
+def _keep_engine(house: House, ended: threading.Event) -> None:
+    """Sorting and retention of the engine, beside its writer."""
+    while not ended.wait(KEEP_S):
+        try:
+            house.engine.maintain(house.clock())
+        except NotConnected as error:
+            log.warning("engine could not keep house", reason=str(error))
 
 
 def _wait_to_stop(stop: threading.Event, ended: threading.Event, server: _Server) -> None:

@@ -95,6 +95,13 @@ class Engine(Protocol):
     def last_before(self, signals: Sequence[str], time_us: int) -> Block:
         """The newest row of each signal with source time < time_us: what is carried into a window."""
 
+    def maintain(self, now_us: int) -> None:
+        """House-keeping, called every few seconds by the process that owns the engine: sorting, retention; nothing where a server does it.
+
+        Raises:
+            NotConnected: it cannot be done now; nothing was lost.
+        """
+
     def count(self) -> int:
         """Number of rows."""
 

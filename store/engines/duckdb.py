@@ -1,44 +1,35 @@
 """DuckDB, embedded: one file, owned by one process; integer series, rows and cursor in one transaction, latest rows in memory.
 
-The table is only ever appended to, so that DuckDB's rowid is the order of arrival.
+Rows arrive in `readings`, where DuckDB's rowid is the order of arrival, and settle later into tables of one day each (`store.duckdb_periods`).
 """
 
+import contextlib
+import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import duckdb
 import msgspec
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
+from store.duckdb_periods import NUMBER, READING_COLUMNS, STEP_US, TABLES, Periods, table_of
+from store.duckdb_rows import block_from, insert
 from store.engine import Aggregates, Capabilities, RefusedRows
 from store.latest import LatestRows, newest_rows
 from workshop.block import Block, concat, empty_block
 from workshop.errors import ConfigError, NotConnected
-from workshop.reading import ValueKind
 from workshop.window import HOUR_US, Window
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, signal VARCHAR NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS readings (
-  series INTEGER NOT NULL, source_time_us BIGINT NOT NULL, received_time_us BIGINT NOT NULL, kind UTINYINT NOT NULL,
-  f64 DOUBLE, i64 BIGINT, text VARCHAR, quality UTINYINT NOT NULL, status VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS position (cursor BIGINT NOT NULL);
 INSERT INTO position SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM position);
 """
-_COLUMNS = """series, source_time_us, received_time_us, kind, coalesce(f64, 0) AS f64, coalesce(i64, 0) AS i64, coalesce(text, '') AS text,
-quality, status"""
-_READ = f"""SELECT {_COLUMNS} FROM readings WHERE series IN (SELECT unnest($ids::INTEGER[])) AND source_time_us >= $start AND source_time_us < $end
-ORDER BY list_position($ids::INTEGER[], series), source_time_us, rowid LIMIT $limit"""  # noqa: S608 - the columns are a constant
-_NEWEST = f"""SELECT {_COLUMNS} FROM readings WHERE series IN (SELECT unnest($ids::INTEGER[])) AND source_time_us >= $start AND source_time_us < $end
-QUALIFY row_number() OVER (PARTITION BY series ORDER BY source_time_us DESC, rowid DESC) = 1"""  # noqa: S608 - the columns are a constant
-_AGGREGATE = """SELECT $start + ((source_time_us - $start) // $step) * $step AS start_us, count(*) AS n, min(v) AS low, max(v) AS high, avg(v) AS mean
-FROM (SELECT source_time_us, CASE kind WHEN 1 THEN f64 ELSE i64::DOUBLE END AS v FROM readings
-      WHERE series = $id AND source_time_us >= $start AND source_time_us < $end AND kind IN (1, 2)) GROUP BY start_us ORDER BY start_us"""
-_EARLIEST = -(2**63)
-_NO_LIMIT = 2**62
+_COLUMNS = """series, source_time_us, source_time_us + delay_us AS received_time_us, kind, coalesce(f64, 0) AS f64, coalesce(i64, 0) AS i64,
+coalesce(text, '') AS text, quality, status"""
+_EARLIEST, _LATEST = -(2**62), 2**62
+_DAYS_AT_ONCE = 4
 
 
 class DuckdbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +41,10 @@ class DuckdbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Memory that DuckDB may use, such as 1GB."""
     threads: int = 2
     """Threads that a query may use."""
+    settle_rows: int = 2_000_000
+    """So many rows in order of arrival are sorted into the tables of their days."""
+    retention_days: int = 0
+    """Days older than this are dropped from the engine (never from the archive); 0 keeps all."""
 
 
 def open_engine(settings: DuckdbSettings) -> "DuckdbEngine":
@@ -62,7 +57,7 @@ def open_engine(settings: DuckdbSettings) -> "DuckdbEngine":
 
 
 class DuckdbEngine:
-    """Readings in one DuckDB table."""
+    """Readings in one DuckDB file."""
 
     capabilities = Capabilities(
         text=True, integers_beyond_2_53=True, resolution_us=1, deduplicates=False, aggregates=True, clustering=False,
@@ -72,20 +67,23 @@ class DuckdbEngine:
         config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": settings.memory_limit, "threads": settings.threads}
         try:
             self._connection = duckdb.connect(settings.path, config=config)
+            self._connection.execute(TABLES)
             self._connection.execute(_TABLES)
             self._ids = {name: number for number, name in self._connection.execute("SELECT id, signal FROM series ORDER BY id").fetchall()}
             self._names = list(self._ids)
             # The first insert of a process is slow: an empty one is made before anybody waits for it.
-            _insert(self._connection, empty_block(), np.zeros(1, np.int32))
+            insert(self._connection, empty_block(), np.zeros(1, np.int32))
             self._cursor = int(self._connection.execute("SELECT cursor FROM position").fetchall()[0][0])
+            self._waiting = int(self._connection.execute("SELECT count(*) FROM readings").fetchall()[0][0])
+            self._periods = Periods(self._connection)
         except duckdb.Error as error:
             line = str(error).splitlines()[0]
             hint = "stop the other process that has it open" if "lock" in line else "'chejian gateway rebuild' makes it again from the archive"
             raise ConfigError(f"{settings.path}: DuckDB cannot open it ({line}); {hint}") from error
-        self._path = settings.path
+        self._path, self._settings = settings.path, settings
         self._writing = threading.Lock()
         self._latest = LatestRows()
-        self._latest.update(self._newest(list(self._ids.values()), _EARLIEST, 2**63 - 1))
+        self._latest.update(self._latest_stored())
 
     def write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
         """Rows, new series and the cursor in one transaction; it holds every row."""
@@ -101,35 +99,100 @@ class DuckdbEngine:
                     if ids:
                         connection.executemany("INSERT INTO series VALUES (?, ?)", [[number, name] for name, number in ids.items()])
                     if len(block):
-                        _insert(connection, block, place)
+                        insert(connection, block, place)
                     connection.execute("UPDATE position SET cursor = ?", [cursor])
                     connection.commit()
             except duckdb.Error as error:
                 # Closing the cursor has rolled the transaction back.
-                raise NotConnected(f"{self._path}: DuckDB cannot write ({str(error).splitlines()[0]}); check the disk's free space") from error
+                raise self._cannot("write", error) from error
             self._names.extend(fresh)
             self._ids.update(ids)
             self._cursor = cursor
+            self._waiting += len(block)
             self._latest.update(block)
             return ()
+
+    def maintain(self, now_us: int, *, settle: bool = False) -> None:
+        """Sorts what has arrived into days when there is much of it (or when told to), and drops days out of retention."""
+        if not settle and self._waiting < self._settings.settle_rows and not self._settings.retention_days:
+            return
+        with self._writing:
+            try:
+                with self._connection.cursor() as connection:
+                    if self._waiting and (settle or self._waiting >= self._settings.settle_rows):
+                        self._waiting -= self._periods.settle(connection)
+                        # Gives space back; DuckDB refuses while somebody reads, and does it by itself later.
+                        with contextlib.suppress(duckdb.TransactionException):
+                            connection.execute("CHECKPOINT")
+                    if self._settings.retention_days:
+                        self._periods.drop_before(connection, now_us - self._settings.retention_days * 24 * HOUR_US)
+            except duckdb.Error as error:
+                raise self._cannot("sort its rows", error) from error
 
     def cursor(self) -> int:
         """Next data-log index."""
         return self._cursor
 
     def read(self, signals: Sequence[str], window: Window, limit: int | None = None) -> Block:
-        """Rows of the window, exact, sorted."""
+        """Rows of the window, exact, sorted. With a limit a long window is read signal by signal, a few days at a time."""
         ids = self._known(signals)
+        days = self._periods.days(window.start_us, window.end_us)
         if not ids or window.length_us == 0:
             return empty_block()
-        parameters = {"ids": ids, "start": window.start_us, "end": window.end_us, "limit": _NO_LIMIT if limit is None else limit}
-        return self._block(self._query(_READ, parameters))
+        if limit is None or len(days) <= _DAYS_AT_ONCE:
+            return self._rows(ids, window, limit)
+        cuts = [window.start_us, *(day * 24 * HOUR_US for day in days[_DAYS_AT_ONCE::_DAYS_AT_ONCE]), window.end_us]
+        blocks: list[Block] = []
+        for number in ids:
+            for start_us, end_us in itertools.pairwise(cuts):
+                if limit > 0:
+                    blocks.append(self._rows([number], Window(start_us, end_us), limit))
+                    limit -= len(blocks[-1])
+        return concat(blocks)
+
+    def _rows(self, ids: list[int], window: Window, limit: int | None) -> Block:
+        def sql() -> str:
+            order = f"list_position([{', '.join(map(str, ids))}], series), " if len(ids) > 1 else ""
+            cut = f" LIMIT {limit}" if limit is not None else ""
+            return f"SELECT {_COLUMNS} FROM ({self._from(ids, window)}) ORDER BY {order}source_time_us, part, place{cut}"  # noqa: S608
+
+        return self._block(self._query(sql))
+
+    def _from(self, ids: Sequence[int], window: Window, *, settled: bool = True) -> str:
+        """The rows of these series in the window, with `part` and `place` that tell the order of arrival. Numbers only: nothing to inject."""
+        where = f"series IN ({', '.join(map(str, ids))}) AND source_time_us >= {window.start_us} AND source_time_us < {window.end_us}"
+        tables = [(table_of("day", day), 0) for day in self._periods.days(window.start_us, window.end_us)] if settled else []
+        return " UNION ALL ".join(
+            f"SELECT {READING_COLUMNS}, {part} AS part, rowid AS place FROM {table} WHERE {where}" for table, part in [*tables, ("readings", 1)]  # noqa: S608
+        )
 
     def aggregate(self, signal: str, window: Window, step_us: int) -> Aggregates:
-        """Computed by DuckDB over good and uncertain numbers."""
+        """Computed by DuckDB over good and uncertain numbers; steps of whole ten minutes from the prepared ones."""
         if step_us < 1:
             raise ConfigError(f"aggregate: step_us is {step_us}, must be at least 1")
-        table = self._query(_AGGREGATE, {"id": self._ids.get(signal, -1), "start": window.start_us, "end": window.end_us, "step": step_us})
+        number = self._ids.get(signal, -1)
+        whole_us = window.start_us
+        if step_us % STEP_US == 0 and window.start_us % STEP_US == 0:
+            whole_us += window.length_us // STEP_US * STEP_US
+
+        def sql() -> str:
+            prepared = Window(window.start_us, whole_us)
+            parts = [
+                f"SELECT start_us AS t, n, low, high, total FROM {table_of('steps', month)} WHERE series = {number}"  # noqa: S608
+                f" AND start_us >= {prepared.start_us} AND start_us < {prepared.end_us}"
+                for month in self._periods.months(prepared.start_us, prepared.end_us)
+            ]
+            for piece, settled in ((prepared, False), (Window(whole_us, window.end_us), True)):
+                rows = self._from([number], piece, settled=settled)
+                numbers = f"SELECT source_time_us AS t, {NUMBER} AS v FROM ({rows}) WHERE kind IN (1, 2)"  # noqa: S608
+                parts.append(f"SELECT t, 1 AS n, v AS low, v AS high, v AS total FROM ({numbers})")  # noqa: S608
+            start = f"{window.start_us} + (t - {window.start_us}) // {step_us} * {step_us}"
+            return (
+                f"SELECT {start} AS start_us, sum(n)::BIGINT AS n, min(low) AS low, max(high) AS high, sum(total) / sum(n) AS mean"  # noqa: S608
+                f" FROM ({' UNION ALL '.join(parts)}) GROUP BY 1 ORDER BY 1"
+            )
+
+        table = self._query(sql)
         column = {name: table[name].to_numpy() for name in table.column_names}
         return Aggregates(
             column["start_us"].astype(np.int64), column["n"].astype(np.int64), column["low"].astype(np.float64),
@@ -147,7 +210,7 @@ class DuckdbEngine:
         for start_us in (time_us - HOUR_US, time_us - 24 * HOUR_US, _EARLIEST):
             if not missing:
                 break
-            rows = self._newest(missing, start_us, time_us)
+            rows = self._newest(missing, Window(start_us, time_us))
             found.append(rows)
             seen = set(rows.signals)
             missing = [number for number in missing if self._names[number] not in seen]
@@ -155,7 +218,11 @@ class DuckdbEngine:
 
     def count(self) -> int:
         """Number of rows."""
-        return int(self._query("SELECT count(*) AS n FROM readings", {})["n"][0].as_py())
+        def sql() -> str:
+            tables = ["readings", *(table_of("day", day) for day in self._periods.days(_EARLIEST, _LATEST))]
+            return f"SELECT {' + '.join(f'(SELECT count(*) FROM {table})' for table in tables)} AS n"  # noqa: S608 - names of our own tables
+
+        return int(self._query(sql)["n"][0].as_py())
 
     def close(self) -> None:
         """Writes the log into the file and closes it."""
@@ -164,47 +231,44 @@ class DuckdbEngine:
     def _known(self, signals: Sequence[str]) -> list[int]:
         return [self._ids[name] for name in dict.fromkeys(signals) if name in self._ids]
 
-    def _newest(self, ids: list[int], start_us: int, end_us: int) -> Block:
-        return self._block(self._query(_NEWEST, {"ids": ids, "start": start_us, "end": end_us})) if ids else empty_block()
+    def _newest(self, ids: list[int], window: Window) -> Block:
+        if not ids:
+            return empty_block()
+        newest = "row_number() OVER (PARTITION BY series ORDER BY source_time_us DESC, part DESC, place DESC) = 1"
+        return self._block(self._query(lambda: f"SELECT {_COLUMNS} FROM ({self._from(ids, window)}) QUALIFY {newest}"))  # noqa: S608
 
-    def _query(self, sql: str, parameters: dict[str, Any]) -> Any:
-        try:
-            # A cursor of its own for every query: connections must not be shared between threads.
-            with self._connection.cursor() as connection:
-                return connection.sql(sql, params=parameters).to_arrow_table()
-        except duckdb.Error as error:
-            raise NotConnected(f"{self._path}: DuckDB cannot read ({str(error).splitlines()[0]})") from error
+    def _latest_stored(self) -> Block:
+        """The newest row of every series: from what has not settled, then day by day backwards for the series that are left."""
+        blocks, missing = [], set(self._ids.values())
+        for day in (None, *reversed(self._periods.days(_EARLIEST, _LATEST))):
+            table = "readings" if day is None else table_of("day", day)
+            found = self._connection.sql(f"SELECT series, max(source_time_us) AS t FROM {table} GROUP BY series").to_arrow_table()  # noqa: S608
+            ids = [number for number in found["series"].to_pylist() if number in missing or day is None]
+            if ids:
+                times = found["t"].to_numpy()
+                blocks.append(self._newest(ids, Window(int(times.min()), int(times.max()) + 1)))
+            missing -= set(ids) if day is not None else set()
+            if not missing:
+                break
+        return newest_rows(concat(blocks[::-1]))  # of equal times what has not settled came later
+
+    def _query(self, sql: Callable[[], str]) -> Any:
+        """Runs a query that is made anew while rows are just being moved from one table to another."""
+        while True:
+            version = self._periods.version
+            try:
+                # A cursor of its own for every query: connections must not be shared between threads.
+                with self._connection.cursor() as connection:
+                    table = connection.sql(sql()).to_arrow_table()
+            except duckdb.Error as error:
+                if version == self._periods.version and version % 2 == 0:
+                    raise self._cannot("read", error) from error
+                continue
+            if version == self._periods.version and version % 2 == 0:
+                return table
+
+    def _cannot(self, what: str, error: duckdb.Error) -> NotConnected:
+        return NotConnected(f"{self._path}: DuckDB cannot {what} ({str(error).splitlines()[0]}); check the disk's free space")
 
     def _block(self, table: Any) -> Block:
-        if table.num_rows == 0:
-            return empty_block()
-        column = {name: table[name].to_numpy() for name in ("series", "source_time_us", "received_time_us", "kind", "f64", "i64", "quality")}
-        used, signal = np.unique(column["series"], return_inverse=True)
-        statuses = table["status"].combine_chunks().dictionary_encode()
-        text = table["text"].to_pylist() if bool((column["kind"] == ValueKind.TEXT).any()) else []
-        return Block(
-            [self._names[number] for number in used.tolist()], statuses.dictionary.to_pylist(), signal.reshape(-1).astype(np.int32),
-            column["source_time_us"], column["received_time_us"], column["kind"], column["f64"], column["i64"], text, column["quality"],
-            statuses.indices.to_numpy(zero_copy_only=False).astype(np.int32),
-        )
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, block: Block, place: NDArray[np.int32]) -> None:
-    connection.register("incoming", _to_arrow(block, place))
-    connection.execute("INSERT INTO readings SELECT * FROM incoming")
-    connection.unregister("incoming")
-
-
-def _to_arrow(block: Block, place: NDArray[np.int32]) -> Any:
-    text = pa.array(block.value_text, pa.string(), mask=block.kind != ValueKind.TEXT) if block.value_text else pa.nulls(len(block), pa.string())
-    return pa.table({
-        "series": pa.array(place[block.signal]),
-        "source_time_us": pa.array(block.source_time_us),
-        "received_time_us": pa.array(block.received_time_us),
-        "kind": pa.array(block.kind),
-        "f64": pa.array(block.value_f64, mask=block.kind != ValueKind.F64),
-        "i64": pa.array(block.value_i64, mask=block.kind != ValueKind.I64),
-        "text": text,
-        "quality": pa.array(block.quality),
-        "status": pa.DictionaryArray.from_arrays(pa.array(block.status), pa.array(block.statuses, pa.string())),
-    })
+        return block_from(table, self._names)

@@ -101,6 +101,9 @@ class GatewayEngine:
         blocks = [self._readings(group, Window(time_us, time_us), limit=1, last_before=1)[0] for group in groups]
         return newest_rows(concat(blocks), names)
 
+    def maintain(self, now_us: int) -> None:
+        """Nothing: the server keeps house itself."""
+
     def count(self) -> int:
         """Rows in the gateway's engine."""
         return self._get("/v1/count", {}, CountAnswer).rows

@@ -153,6 +153,9 @@ class InfluxEngine:
         block = block_from(found, signals) if signals else block_from(found, _names(found))
         return newest_rows(block)
 
+    def maintain(self, now_us: int) -> None:
+        """Nothing: the server keeps house itself."""
+
     def count(self) -> int:
         """Number of rows."""
         found = self._ask(f'{self._from((), _EVERYTHING)} |> filter(fn: (r) => r._field == "kind") |> count() |> group() |> sum()')

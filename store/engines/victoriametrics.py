@@ -265,6 +265,9 @@ class VictoriaEngine:
         ]
         return newest_rows(block_from(found, [decoded(name) for name in names], self._measurement))
 
+    def maintain(self, now_us: int) -> None:
+        """Nothing: the server keeps house itself."""
+
     def count(self) -> int:
         """Number of rows, counted by the server once for each cursor."""
         cursor = self._position.cursor

@@ -65,6 +65,9 @@ class Stuck:
     def last_before(self, signals: object, time_us: int) -> Block:
         return empty_block()
 
+    def maintain(self, now_us: int) -> None:
+        pass
+
     def count(self) -> int:
         return self.rows
 
