@@ -15,7 +15,7 @@ from store.engine import Engine
 from workshop.block import Block, concat
 from workshop.errors import Rejected
 from workshop.reading import Quality, Value, ValueKind
-from workshop.window import Window
+from workshop.window import HOUR_US, Window
 from workshop.wire import ReadingsAnswer
 
 CSV_TYPE, JSON_TYPE = "text/csv", "application/json"
@@ -23,6 +23,7 @@ CSV_COLUMNS = ("signal", "source_time_us", "received_time_us", "value", "quality
 _FORMS = {
     ARROW_TYPE: ARROW_TYPE, CSV_TYPE: CSV_TYPE, "text/*": CSV_TYPE, JSON_TYPE: JSON_TYPE, "application/*": JSON_TYPE, "*/*": JSON_TYPE, "": JSON_TYPE,
 }
+_ROUND_US = HOUR_US // 6
 _PAGE = re.compile(r"(\d{1,6})\.(-?\d{1,19})\.(\d{1,9})")
 
 
@@ -64,10 +65,14 @@ def read_page(engine: Engine, signals: Sequence[str], window: Window, limit: int
 def thin(engine: Engine, signals: Sequence[str], window: Window, points: int) -> Block:
     """For each of `points` steps of the window the smallest and the largest number, at the start and in the middle of the step.
 
-    The quality is good and the received time that of the point: these rows are for drawing, they are no readings.
+    The quality is good and the received time that of the point: these rows are for drawing, they are no readings. Steps of more than an hour are
+    whole tens of minutes and begin at one, so that an engine can put them together from what it has prepared.
     """
     names = list(dict.fromkeys(signals))
     step_us = max(1, -(-window.length_us // points))
+    if step_us > HOUR_US:
+        step_us = -(-step_us // _ROUND_US) * _ROUND_US
+        window = Window(window.start_us // _ROUND_US * _ROUND_US, window.end_us)
     blocks = []
     for name in names:
         made = engine.aggregate(name, window, step_us)
