@@ -86,21 +86,23 @@ def main() -> None:
         spent = fill(engine, given.readings, given.signals, given.year)
         rows, took = engine.count(), time.perf_counter() - begun
         engine.close()
-        print(f"{rows:,} readings in {took:.0f} s, of which inserts {spent:.0f} s ({rows / spent:,.0f}/s); {file.stat().st_size / rows:.2f} bytes a reading")
+        size = file.stat().st_size / rows
+        print(f"{rows:,} readings in {took:.0f} s, of which inserts {spent:.0f} s ({rows / spent:,.0f}/s); {size:.2f} bytes a reading")
         begun = time.perf_counter()
         engine = open_engine(DuckdbSettings(str(file), memory_limit="2GB"))
         print(f"opened in {time.perf_counter() - begun:.2f} s\n")
         day = Window(START_US + 4 * 24 * HOUR_US, START_US + 5 * 24 * HOUR_US)
         year = Window(START_US, START_US + YEAR * SECOND_US)
+        ten_days = Window(START_US, START_US + DAYS * 24 * HOUR_US)
         names = [f"m-{number // 10:03}/s{number % 10}" for number in range(given.signals)]
         questions: list[tuple[str, str, Callable[[], object]]] = [
             ("one-minute downsample of one signal over a day", "20", lambda: engine.aggregate("m-042/s3", day, 60 * SECOND_US)),
-            ("latest of all signals", "5", lambda: engine.latest()),
+            ("latest of all signals", "5", engine.latest),
             ("carry-in of 100 signals", "", lambda: engine.last_before(names[:100], day.start_us)),
             ("hour of 15 signals, raw", "", lambda: engine.read(names[:15], Window(day.start_us, day.start_us + HOUR_US))),
             ("first page of 10,000 of a year of one signal", "", lambda: engine.read(["m-year/s"], year, 10_000)),
             ("min/max of a year of one signal at 2,000 pixels", "100", lambda: thin(engine, ["m-year/s"], year, 1_000)),
-            ("hourly mean of one signal, ten days", "", lambda: engine.aggregate("m-042/s3", Window(START_US, START_US + DAYS * 24 * HOUR_US), HOUR_US)),
+            ("hourly mean of one signal, ten days", "", lambda: engine.aggregate("m-042/s3", ten_days, HOUR_US)),
         ]
         print(f"{'question':52} {'best ms':>8} {'median':>8} {'bar':>5}")
         for title, bar, ask in questions:

@@ -75,7 +75,8 @@ class Gateway:
         signals = [f'  {{ name = "s{n}", role = "spindle_load_{n}", kind = "gauge", unit = "%" }},\n' for n in range(SIGNALS)]
         machines = [MACHINE.format(number=number) for number in range(EDGES)]
         (folder / "workshop.toml").write_text(REGISTER_HEAD + "".join(signals) + "]\n" + "".join(machines))
-        (folder / "gateway.toml").write_text(f'data = "{folder / "data"}"\nport = 0\nregister = "workshop.toml"\nrequest_bytes = 67108864\n' + LINE_TABLE)
+        head = f'data = "{folder / "data"}"\nport = 0\nregister = "workshop.toml"\nrequest_bytes = 67108864\n'
+        (folder / "gateway.toml").write_text(head + LINE_TABLE)
         self.log = folder / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -226,7 +227,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--kinds", default="batches-2000,batches-200,lines")
     given = parser.parse_args()
-    print(f"{'kind':14} {'readings':>11} {'durable/s':>12} {'in engine/s':>12} {'p50 ms':>7} {'p99 ms':>7} {'CPU-s/M':>9} {'generator/s':>12} {'MiB more':>8}")
+    print(f"{'kind':14} {'readings':>11} {'durable/s':>12} {'in engine/s':>12} {'p50 ms':>7} {'p99 ms':>7} {'CPU-s/M':>9} {'generator/s':>12} "
+          f"{'MiB more':>8}")
     for kind in given.kinds.split(","):
         measure(kind, given.seconds)
 

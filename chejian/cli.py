@@ -56,6 +56,7 @@ def _register() -> None:
         evidence_witness,
         gateway,
         gateway_keeping,
+        import_export,
         indicators,
         maintenance,
         policy,
@@ -65,7 +66,7 @@ def _register() -> None:
 
     groups = (
         demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, energy, maintenance, policy, evidence,
-        evidence_report, evidence_witness,
+        evidence_report, evidence_witness, import_export,
     )
     for module in groups:
         module.add_to(app)

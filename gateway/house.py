@@ -13,6 +13,7 @@ from gateway.ingest import Committer
 from gateway.line_rules import LineRules
 from gateway.live import LiveHub
 from gateway.monitoring import Monitoring
+from gateway.orders import Orders
 from gateway.settings import GatewaySettings
 from gateway.third_party import ThirdParty
 from gateway.writer import Writer
@@ -39,5 +40,6 @@ class House(msgspec.Struct, frozen=True):
     challenges: Challenges
     claims: Sequence[Claim]
     packs: Mapping[str, Pack]
+    orders: Orders
     line_rules: LineRules | None = None
     third_party: ThirdParty | None = None

@@ -79,13 +79,14 @@ class Rules:
             except Rejected as error:
                 quarantined.append(Quarantined(header.edge, header.epoch, header.seq, entry.equipment, WHOLE_PART, str(error)))
                 continue
-            block, kept, reasons = self._sift(block)
+            block, kept, reasons = self.sift(block)
             blocks.append(block)
             origins.append((entry.equipment, kept))
             quarantined += [Quarantined(header.edge, header.epoch, header.seq, entry.equipment, row, reason) for row, reason in reasons]
         return IndexedBatch(header.edge, header.epoch, header.seq, concat(blocks), quarantined, header.rows, origins)
 
-    def _sift(self, block: Block) -> tuple[Block, NDArray[np.int64], list[tuple[int, str]]]:
+    def sift(self, block: Block) -> tuple[Block, NDArray[np.int64], list[tuple[int, str]]]:
+        """The rows that the register allows, their indices, and for the others the first row with the reason."""
         allowed = np.array([[kind in self._kinds.get(name, (None, ()))[1] for kind in ValueKind] for name in block.signals], np.bool_)
         fits = allowed[block.signal, block.kind]
         if bool(fits.all()):

@@ -25,6 +25,7 @@ from gateway.line_rules import LineRules
 from gateway.live import LiveHub
 from gateway.lockout import Lockout
 from gateway.monitoring import Monitoring
+from gateway.orders import Orders
 from gateway.settings import GatewaySettings
 from gateway.third_party import ThirdParty, UnmappedRows
 from gateway.writer import Writer
@@ -153,6 +154,8 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
             log.info("register logged", digest=register.digest, reason=reason)
         components = ComponentsCache(folder / "components.sqlite")
         stack.callback(components.close)
+        orders = Orders(folder / "orders.sqlite")
+        stack.callback(orders.close)
         engine = settings.open_engine()
         stack.callback(engine.close)
         monitoring, access = Monitoring(), Access(archive, clock, Lockout(settings.failed_logins))
@@ -174,7 +177,7 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
             stack.callback(third.close)
         yield House(
             settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
-            Challenges(archive, register, clock), claims, packs, rules, third,
+            Challenges(archive, register, clock), claims, packs, orders, rules, third,
         )
 
 

@@ -158,6 +158,12 @@ class ComponentsAnswer(msgspec.Struct):
     stored: int
 
 
+class OrdersAnswer(msgspec.Struct):
+    """Answer of `POST /v1/orders`."""
+
+    stored: int
+
+
 class Readiness(msgspec.Struct):
     """`GET /readyz`."""
 

@@ -91,8 +91,12 @@ class GatewayEngine:
 
     def latest(self, signals: Sequence[str] | None = None) -> Block:
         """The newest row of each signal in the gateway's engine."""
-        names = signals if signals is not None else [item.id for item in self._get("/v1/signals", {}, SignalsAnswer).signals]
+        names = signals if signals is not None else self.signals()
         return self.last_before(names, _LATEST)
+
+    def signals(self) -> list[str]:
+        """The ids of all signals in the gateway's register."""
+        return [item.id for item in self._get("/v1/signals", {}, SignalsAnswer).signals]
 
     def last_before(self, signals: Sequence[str], time_us: int) -> Block:
         """An empty window with its carry-in."""

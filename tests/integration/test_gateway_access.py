@@ -20,6 +20,7 @@ MATRIX = {
     ("GET", "/v1/indicators"): READ, ("GET", f"/v1/components?indicator=oee&{WINDOW}"): READ, ("GET", "/v1/edges"): READ, ("GET", "/v1/gaps"): READ,
     ("GET", "/v1/quarantine"): READ, ("GET", "/v1/audit"): ("evaluator", "admin"), ("GET", "/v1/checkpoint"): READ, ("GET", "/v1/trust"): READ,
     ("GET", "/v1/proof/consistency?log=control&old=1&new=1"): READ,
+    ("GET", f"/v1/orders?{WINDOW}"): READ, ("POST", "/v1/orders"): ("engineer", "admin"),
     ("POST", "/v1/batches"): ("edge", "derived"), ("POST", "/v1/latest"): ("edge", "derived"), ("POST", "/v1/components"): ("admin", "derived"),
     ("POST", "/v1/edges"): ("admin",), ("POST", "/v1/tokens"): ("admin",), ("POST", "/v1/bundles"): ("evaluator", "admin"),
 }

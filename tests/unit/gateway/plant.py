@@ -48,6 +48,7 @@ machine = [
   { name = "other", role = "spindle_load", kind = "gauge", unit = "%" },
   { name = "count", role = "produced_count", kind = "counter", unit = "{part}" },
   { name = "state", role = "item_state", kind = "state" },
+  { name = "good", role = "good_count", kind = "counter", unit = "{part}" },
   { name = "text", role = "program", kind = "text" },
   { name = "link_state", role = "link_state", kind = "state", max_age_s = 3, origin = "edge" },
 ]

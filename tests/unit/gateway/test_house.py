@@ -20,6 +20,7 @@ from gateway.house import House
 from gateway.ingest import Committer
 from gateway.live import LiveHub
 from gateway.monitoring import Monitoring
+from gateway.orders import Orders
 from gateway.problems import Refusal
 from gateway.serve import open_house as open_whole
 from gateway.writer import Writer
@@ -94,7 +95,7 @@ def open_house(folder: Path, engine: Engine, clock: Time) -> House:
     return House(
         settings, clock, workshop(), archive, engine, ComponentsCache(folder / "components.sqlite"), monitoring, writer,
         Committer(archive, monitoring, writer.notify), LiveHub(name for name, _, _ in workshop().signals()), Access(archive, clock),
-        Challenges(archive, workshop(), clock), [], {},
+        Challenges(archive, workshop(), clock), [], {}, Orders(folder / "orders.sqlite"),
     )
 
 
@@ -102,6 +103,7 @@ def close_house(house: House) -> None:
     house.committer.close()
     house.engine.close()
     house.components.close()
+    house.orders.close()
     house.archive.close()
 
 

@@ -1,0 +1,218 @@
+"""Readings in CSV and Parquet files: streamed in both directions, a few ten thousand rows at a time.
+
+Columns: `signal`, or `equipment` and `name`; `source_time_us`, or `time` as ISO 8601 with its offset; `value`, or one of `value_f64`, `value_i64` and
+`value_text`; where they are there also `received_time_us`, `quality` (0, 1, 2 or good, uncertain, bad) and `status`.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from workshop.block import I64_MAX, I64_MIN, Block, block_of
+from workshop.errors import ConfigError, Rejected
+from workshop.reading import Quality, Reading, Value
+
+ROWS_AT_ONCE = 50_000
+FORMATS = (".csv", ".parquet")
+COLUMNS = ("equipment", "name", "source_time_us", "received_time_us", "value_f64", "value_i64", "value_text", "quality", "status")
+_QUALITIES = {"0": Quality.GOOD, "1": Quality.UNCERTAIN, "2": Quality.BAD, "good": Quality.GOOD, "uncertain": Quality.UNCERTAIN, "bad": Quality.BAD}
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RefusedRow(msgspec.Struct, frozen=True):
+    """A row of a file that is no reading; the header is line 1 of a CSV."""
+
+    line: int
+    reason: str
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some rows of a file: as readings, and those that are none."""
+
+    block: Block
+    refused: list[RefusedRow]
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file, or all CSV and Parquet files in a folder, sorted.
+
+    Raises:
+        ConfigError: nothing there, or another kind of file.
+    """
+    found = sorted(file for file in path.iterdir() if file.suffix in FORMATS) if path.is_dir() else [path]
+    if not found or not all(file.is_file() and file.suffix in FORMATS for file in found):
+        raise ConfigError(f"{path}: no {' or '.join(FORMATS)} file there")
+    return found
+
+
+def read(path: Path, rename: Mapping[str, str], texts: Callable[[str], bool]) -> Iterator[Piece]:
+    """The readings of a file, in its order.
+
+    Args:
+        rename: signals of the file by another id.
+        texts: whether the values of a signal are text: in a column `value` of a CSV, 7 and "7" look the same.
+    Raises:
+        ConfigError: it cannot be read, or lacks a column.
+    """
+    rows: list[Reading] = []
+    refused: list[RefusedRow] = []
+    for line, record in _records(path):
+        try:
+            rows.append(_reading(record, rename, texts))
+        except (ValueError, TypeError, OverflowError, Rejected) as error:
+            refused.append(RefusedRow(line, str(error) or type(error).__name__))
+        if len(rows) + len(refused) >= ROWS_AT_ONCE:
+            yield Piece(block_of(rows), refused)
+            rows, refused = [], []
+    if rows or refused:
+        yield Piece(block_of(rows), refused)
+
+
+def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        if path.suffix == ".parquet":
+            yield from _parquet_records(path)
+            return
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            _check(path, reader.fieldnames or ())
+            for record in reader:
+                yield reader.line_num, record
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+
+
+def _parquet_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            _check(path, file.schema_arrow.names)
+            line = 1
+            for batch in file.iter_batches(ROWS_AT_ONCE):
+                columns = batch.to_pydict()
+                for values in zip(*columns.values(), strict=True):
+                    line += 1
+                    yield line, dict(zip(columns, values, strict=True))
+    except pa.ArrowException as error:
+        raise ConfigError(f"{path}: no Parquet file ({str(error).splitlines()[0]})") from error
+
+
+def _check(path: Path, columns: Iterable[str]) -> None:
+    has = set(columns)
+    for choice in (("signal", "equipment"), ("source_time_us", "time"), ("value", "value_f64", "value_i64", "value_text")):
+        if not has & set(choice):
+            raise ConfigError(f"{path}: no column {' or '.join(choice)}; there are {', '.join(sorted(has)) or 'none'}")
+
+
+def _reading(record: Mapping[str, Any], rename: Mapping[str, str], texts: Callable[[str], bool]) -> Reading:
+    name = record.get("signal") or f"{record.get('equipment') or ''}/{record.get('name') or ''}"
+    signal = rename.get(name, name)
+    time_us = _time(record)
+    value = _value(record, texts(signal))
+    given = str(record.get("quality") if record.get("quality") not in (None, "") else 0 if value is not None else 2).lower()
+    if given not in _QUALITIES:
+        raise Rejected(f"quality '{given[:40]}': must be 0, 1, 2, good, uncertain or bad")
+    quality = _QUALITIES[given]
+    if quality is Quality.BAD:
+        value = None
+    elif value is None:
+        raise Rejected("no value, and quality is not bad")
+    received = record.get("received_time_us")
+    return Reading(signal, time_us, int(received) if received not in (None, "") else time_us, value, quality, str(record.get("status") or ""))
+
+
+def _time(record: Mapping[str, Any]) -> int:
+    stated = record.get("source_time_us")
+    if stated not in (None, ""):
+        return int(str(stated))
+    text = record.get("time")
+    moment = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
+    if moment.tzinfo is None:
+        raise Rejected(f"time '{moment}': says no offset from UTC, such as +08:00")
+    return (moment - _START) // timedelta(microseconds=1)
+
+
+def _value(record: Mapping[str, Any], is_text: bool) -> Value:
+    for column, kind in (("value_f64", float), ("value_i64", int), ("value_text", str)):
+        if record.get(column) not in (None, ""):
+            return _checked(kind(record[column]))
+    value = record.get("value")
+    if value is None or (value == "" and not is_text):
+        return "" if record.get("value_text") == "" and is_text else None
+    if is_text or not isinstance(value, str):
+        return _checked(str(value) if is_text else value)
+    try:
+        return _checked(int(value))
+    except ValueError:
+        return _checked(float(value))
+
+
+def _checked(value: Value) -> Value:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Rejected("NaN and infinity are no values; leave the value empty and say bad in quality")
+    if isinstance(value, int) and not I64_MIN <= value <= I64_MAX:
+        raise Rejected(f"integer {value} does not fit in 64 bits")
+    return value
+
+
+def write(path: Path, blocks: Iterable[Block]) -> int:
+    """Writes blocks into a new file as they come; returns the rows. The file appears under its name when it is whole.
+
+    Raises:
+        ConfigError: another ending than .csv or .parquet, there already, or it cannot be written.
+    """
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"{path}: the name must end in {' or '.join(FORMATS)}")
+    if path.exists():
+        raise ConfigError(f"{path}: is there already; name another file")
+    scratch = path.with_name(path.name + ".part")
+    try:
+        rows = (_write_parquet if path.suffix == ".parquet" else _write_csv)(scratch, blocks)
+        scratch.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+    return rows
+
+
+def _columns(block: Block) -> dict[str, list[Any]]:
+    made: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for r in block.readings():
+        equipment, _, name = r.signal.partition("/")
+        numbers = [r.value if isinstance(r.value, kind) else None for kind in (float, int, str)]
+        for column, value in zip(COLUMNS, (equipment, name, r.source_time_us, r.received_time_us, *numbers, int(r.quality), r.status), strict=True):
+            made[column].append(value)
+    return made
+
+
+def _write_csv(path: Path, blocks: Iterable[Block]) -> int:
+    rows = 0
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        for block in blocks:
+            writer.writerows(zip(*_columns(block).values(), strict=True))
+            rows += len(block)
+    return rows
+
+
+def _write_parquet(path: Path, blocks: Iterable[Block]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    types = (pa.string(), pa.string(), pa.int64(), pa.int64(), pa.float64(), pa.int64(), pa.string(), pa.uint8(), pa.string())
+    schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
+    rows = 0
+    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        for block in blocks:
+            writer.write_table(pa.table(_columns(block), schema=schema))
+            rows += len(block)
+    return rows

@@ -1,0 +1,122 @@
+"""Production orders as a MES or ERP sends them (ISA-95, part 2: operations requests), and what was finished of them."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from store.engine import Engine
+from store.sqlite import Database
+from workshop.block import concat
+from workshop.errors import Rejected
+from workshop.reading import ValueKind
+from workshop.register import Workshop
+from workshop.window import HOUR_US, Window
+
+GOOD_ROLE = "good_count"
+LONGEST_US = 31 * 24 * HOUR_US
+MOST_ORDERS = 10_000
+COLUMNS = ("id", "product", "quantity", "work_unit", "due_us", "planned_start_us", "planned_end_us", "ideal_cycle_us")
+_SCHEMA = (
+    "CREATE TABLE orders (id TEXT PRIMARY KEY, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX orders_time ON orders (start_us, end_us)",
+)
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One order for one work unit; times in µs UTC."""
+
+    id: str
+    product: str
+    quantity: int
+    work_unit: str
+    """Equipment id."""
+    due_us: int
+    planned_start_us: int
+    planned_end_us: int
+    ideal_cycle_us: int | None = None
+    """Planned time of one piece; None: as in the register."""
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    """An order and what the machine's own counter says of it."""
+
+    order: Order
+    finished: int | None
+    """Good pieces counted between the planned times; None where the work unit counts none."""
+
+
+class Orders:
+    """The orders that are known; the same id again replaces the order."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database.open(path, what="orders", version=1, schema=_SCHEMA)
+        self._reader = self._database.reader()
+
+    def put(self, orders: Sequence[Order], register: Workshop) -> None:
+        """Stores orders in one transaction.
+
+        Raises:
+            Rejected: one of them names equipment that is not in the register, or times or quantities that cannot be.
+        """
+        for order in orders:
+            _check(order, register)
+        rows = [(order.id, order.planned_start_us, order.planned_end_us, msgspec.json.encode(order)) for order in orders]
+        with self._database.transaction():
+            self._database.execute_many("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?)", rows)
+
+    def find(self, window: Window, limit: int = 1000) -> list[Order]:
+        """The orders whose planned times meet the window, by start."""
+        found = self._reader.execute(
+            "SELECT body FROM orders WHERE start_us < ? AND end_us > ? ORDER BY start_us, id LIMIT ?", (window.end_us, window.start_us, limit),
+        )
+        return [msgspec.json.decode(body, type=Order) for (body,) in found]
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._database.close()
+
+
+def _check(order: Order, register: Workshop) -> None:
+    where = f"order '{order.id[:80]}'"
+    if not 0 < len(order.id) <= 100 or not 0 < len(order.product) <= 200:
+        raise Rejected(f"{where}: id and product have 1 to 100 and 1 to 200 characters")
+    if register.find(order.work_unit) is None:
+        raise Rejected(f"{where}: work_unit '{order.work_unit[:80]}' is not in the register")
+    if not 0 < order.planned_end_us - order.planned_start_us <= LONGEST_US or max(abs(order.planned_start_us), abs(order.due_us)) > 2**53:
+        raise Rejected(f"{where}: planned_end_us must lie after planned_start_us, by at most {LONGEST_US // (24 * HOUR_US)} days")
+    if not 0 < order.quantity <= 10**9 or (order.ideal_cycle_us is not None and order.ideal_cycle_us < 1):
+        raise Rejected(f"{where}: quantity and ideal_cycle_us must be positive")
+
+
+def parse_csv(text: str) -> list[Order]:
+    """Orders from a CSV with the columns of `Order`; ideal_cycle_us may be missing or empty.
+
+    Raises:
+        Rejected: a column or value that does not fit, with its line.
+    """
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    found = []
+    for record in reader:
+        given = {key: value for key, value in record.items() if value not in (None, "")}
+        try:
+            found.append(msgspec.convert(given, Order, strict=False))
+        except (msgspec.ValidationError, TypeError) as error:
+            raise Rejected(f"orders, line {reader.line_num}: {error}; columns are {', '.join(COLUMNS)}") from error
+    return found
+
+
+def finished(order: Order, register: Workshop, engine: Engine, now_us: int) -> int | None:
+    """Good pieces between the planned times: the rises of the counter; a fall is a reset, after which it counts from nought."""
+    names = [name for name, item, signal in register.signals() if item.id == order.work_unit and signal.role == GOOD_ROLE]
+    end_us = min(order.planned_end_us, now_us)
+    if not names or end_us <= order.planned_start_us:
+        return None if not names else 0
+    block = concat([engine.last_before(names[:1], order.planned_start_us), engine.read(names[:1], Window(order.planned_start_us, end_us))])
+    good = block.kind != ValueKind.NONE
+    counts = np.where(block.kind == ValueKind.I64, block.value_i64, block.value_f64.astype(np.int64))[good]
+    steps = np.diff(counts)
+    return int(np.where(steps >= 0, steps, counts[1:]).sum())
