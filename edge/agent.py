@@ -160,7 +160,8 @@ class _Agent:
         )
         self._live = lives.Live(gateway.url, self._token, self._settings.edge, every_ms=self._settings.live.every_ms)
         self._requests = requests.Requests(
-            gateway.url, self._token, self._settings.edge, epoch=self._journal.epoch, key=self._key, clock=self._clock, look_back=uplink.look_back,
+            gateway.url, self._token, self._settings.edge, epoch=self._journal.epoch, key=self._key, clock=self._clock,
+            find=lambda *asked: self._worker.call(self._journal.readings_within, *asked), look_back=uplink.look_back,
         )
         self._uplink = uplink
         return uplink
@@ -175,8 +176,6 @@ class _Agent:
     def _stored(self, block: Block) -> None:
         if self._live is not None:
             self._live.note(block)
-        if self._requests is not None:
-            self._requests.note(block)
 
     async def _tell(self) -> None:
         while True:

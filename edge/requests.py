@@ -1,12 +1,11 @@
 """What the gateway wants of this edge: the edge asks every few seconds, since the gateway never dials into the workshop network.
 
-Answered are spot challenges, with the last reading within the asked window under the edge's own key. A watermark below what was acknowledged tells of
-a gateway that was restored from a backup; the uplink then sends again.
+Answered are spot challenges, with the last reading within the asked window under the edge's own key, from what is on disk: the same reading leaves
+in a batch. A watermark below what was acknowledged tells of a gateway that was restored from a backup; the uplink then sends again.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -16,23 +15,19 @@ import numpy as np
 from edge.uplink import open_client
 from store.signing import SigningKey, encode_signature
 from workshop.block import Block
-from workshop.canonical import canonical_json
+from workshop.canonical import LARGEST_INTEGER, canonical_json
+from workshop.errors import ConfigError, NotConnected, Rejected
 from workshop.reading import Value
-from workshop.statements import AnswerStatement, Question
+from workshop.statements import SETTLE_US, AnswerStatement, Question
 from workshop.window import Clock
 from workshop.wire import AnswerPost, OpenChallenge, RequestsAnswer
 
 _log = logging.getLogger(__name__)
 EVERY_S = 2.0
-_KEPT = 256
 _JSON = {"Content-Type": "application/json"}
 
-
-class _Seen(msgspec.Struct, frozen=True):
-    source_time_us: int
-    received_time_us: int
-    value: Value
-    quality: int
+Find = Callable[[str, int, int], Awaitable[tuple[Block, bool]]]
+"""As `EdgeJournal.readings_within`."""
 
 
 class Requests:
@@ -40,26 +35,19 @@ class Requests:
 
     Args:
         epoch: of the edge's journal.
+        find: reads the journal.
         look_back: is told the epoch and watermark that the gateway stands at.
     """
 
     def __init__(
-        self, url: str, token: str, edge: str, *, epoch: int, key: SigningKey, clock: Clock, look_back: Callable[[int | None, int], Awaitable[None]],
-        every_s: float = EVERY_S, timeout_s: float = 5.0,
+        self, url: str, token: str, edge: str, *, epoch: int, key: SigningKey, clock: Clock, find: Find,
+        look_back: Callable[[int | None, int], Awaitable[None]], every_s: float = EVERY_S, timeout_s: float = 5.0,
     ) -> None:
         self.answered = 0
         self.failures = 0
-        self._edge, self._epoch, self._key, self._clock, self._look_back, self._every_s = edge, epoch, key, clock, look_back, every_s
+        self._edge, self._epoch, self._key, self._clock, self._find = edge, epoch, key, clock, find
+        self._look_back, self._every_s = look_back, every_s
         self._client = open_client(url, token, timeout_s)
-        self._seen: dict[str, deque[_Seen]] = {}
-
-    def note(self, block: Block) -> None:
-        """Remembers the newest row of each signal in the block."""
-        numbers, from_end = np.unique(block.signal[::-1], return_index=True)
-        for number, back in zip(numbers.tolist(), from_end.tolist(), strict=True):
-            row = len(block) - 1 - back
-            seen = _Seen(int(block.source_time_us[row]), int(block.received_time_us[row]), block.value(row), int(block.quality[row]))
-            self._seen.setdefault(block.signals[number], deque(maxlen=_KEPT)).append(seen)
 
     async def run(self) -> None:
         """Asks until cancelled."""
@@ -77,25 +65,31 @@ class Requests:
                 return
             await self._look_back(given.epoch, given.watermark)
             for item in given.challenges:
-                if (statement := self._answer(item.question)) is not None:
+                if (statement := await self._answer(item.question)) is not None:
                     await self._post(item, statement)
-        except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError):
+        except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError, NotConnected, ConfigError, Rejected) as error:
             self.failures += 1
+            _log.debug("requests of the gateway: %s", error)
 
     async def close(self) -> None:
         """Closes the connection."""
         await self._client.aclose()
 
-    def _answer(self, question: Question) -> AnswerStatement | None:
-        """The answer, or None while it may still change: an action is answered at the end of its window, a value as soon as there is one."""
+    async def _answer(self, question: Question) -> AnswerStatement | None:
+        """The answer, or None while it may still change: a value is answered as soon as there is one; silence, or an action, when all has come in.
+
+        Where the journal no longer reaches back there is none: the edge does not say that nothing was there when it cannot know.
+        """
         now = self._clock()
-        within = [seen for seen in self._seen.get(question.signal, ()) if question.from_us <= seen.source_time_us < question.to_us]
-        if now < question.to_us and (question.action or not within):
+        settled = now >= question.to_us + SETTLE_US
+        if question.action and not settled:
             return None
-        last = max(within, key=lambda seen: seen.source_time_us, default=None)
-        if last is None:
-            return AnswerStatement(question, self._epoch, None, None, None, None, now)
-        return AnswerStatement(question, self._epoch, last.source_time_us, last.received_time_us, last.value, last.quality, now)
+        block, whole = await self._find(question.signal, question.from_us, question.to_us)
+        if len(block):
+            row = int(np.lexsort((block.received_time_us, block.source_time_us))[-1])
+            source, received = int(block.source_time_us[row]), int(block.received_time_us[row])
+            return AnswerStatement(question, self._epoch, source, received, _said(block.value(row)), int(block.quality[row]), now)
+        return AnswerStatement(question, self._epoch, None, None, None, None, now) if settled and whole else None
 
     async def _post(self, item: OpenChallenge, statement: AnswerStatement) -> None:
         signature = encode_signature(self._key.sign("answer", canonical_json(statement)))
@@ -106,3 +100,8 @@ class Requests:
             _log.info("challenge %s about %s answered", item.question.id, item.question.signal)
         else:
             self.failures += 1
+
+
+def _said(value: Value) -> Value:
+    """An integer that canonical JSON cannot hold is given as its digits."""
+    return str(value) if isinstance(value, int) and abs(value) > LARGEST_INTEGER else value

@@ -8,14 +8,15 @@ import msgspec
 from analytics.compute import LOOKBACK_US
 from analytics.indicator import Indicator, load_indicators
 from evidence.bag import CHECKPOINTS, CLAIMS, CONTROL_LOG, PROOFS, REGISTER, STATEMENT, BagWriter
+from evidence.challenges import judge_challenges
 from evidence.claim import Claim, check_references, encode_claims
 from evidence.control import Control, control_of
 from evidence.evaluate import evaluate, revisions_in_force
-from evidence.parts import Files, Place, meets
+from evidence.parts import Files, Place, Reader, meets
 from evidence.policy import Pack
 from evidence.proofs import Consistency, Proofs, encode_proofs
 from evidence.ranges import hole_hashes
-from evidence.remarks import Remark, of_commitments, of_data, of_losses
+from evidence.remarks import Remark, of_challenges, of_commitments, of_data, of_losses
 from evidence.segment import write_head, write_leaf
 from evidence.statement import (
     IndicatorState,
@@ -127,7 +128,7 @@ def export(
         found = evaluate(
             registers, survey.parts(0, reader), claims, packs, window, indicators=chosen, as_of=as_of,
             baseline=(survey.parts(1, reader), baseline) if baseline is not None else None,
-            remarks=remarks_on(claims, control, survey, window, [item for _, item in in_force[0]]), processes=processes,
+            remarks=remarks_on(claims, control, survey, windows, [item for _, item in in_force[0]], reader), processes=processes,
         )
         predicate = Predicate(
             1, archive.origin, archive.key.public, data.generation, _state(window), None if baseline is None else _state(baseline), LOOKBACK_US,
@@ -147,11 +148,17 @@ def export(
     return BundleInfo(out, predicate.ranges, data.size, survey.batches, sum(survey.rows), size, found.verdicts)
 
 
-def remarks_on(claims: Sequence[Claim], control: Control, survey: Survey, window: Window, registers: Sequence[Workshop]) -> list[Remark]:
+def remarks_on(
+    claims: Sequence[Claim], control: Control, survey: Survey, windows: Sequence[Window], registers: Sequence[Workshop], reader: Reader
+) -> list[Remark]:
     """What must be said of the verdicts beside their figures; the verifier calls it too."""
+    judged = {
+        item.index: item for number, window in enumerate(windows)
+        for item in judge_challenges(control, window, survey.parts(number, reader), survey.lacks)
+    }
     return [
-        *of_data(survey.absent, (), survey.rows[0], survey.undelivered), *of_losses(control, window),
-        *of_commitments(claims, control, window, registers),
+        *of_data(survey.absent, (), survey.rows[0], survey.undelivered), *of_losses(control, windows[0]),
+        *of_challenges([judged[index] for index in sorted(judged)]), *of_commitments(claims, control, windows[0], registers),
     ]
 
 

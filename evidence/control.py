@@ -66,6 +66,8 @@ class Asked(msgspec.Struct):
     time_us: int
     body: Challenge
     answer: Answer | None = None
+    answered_us: int = 0
+    """Time of the answer's entry."""
 
 
 class Control(msgspec.Struct):
@@ -218,7 +220,8 @@ class Control(msgspec.Struct):
         key = self._present(statement.question.edge).keys[-1]
         if not verify(key, "answer", canonical_json(statement), decode_signature(body.signature)):
             raise Rejected(f"answer of '{statement.question.edge}': not signed by the edge")
-        asked.answer = asked.answer or body
+        if asked.answer is None:
+            asked.answer, asked.answered_us = body, time_us
 
     def _present(self, edge: str) -> Enrolled:
         events = [item for _, item in self.edges.get(edge, []) if item is not None]

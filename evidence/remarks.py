@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from analytics.indicator import Indicator
+from evidence.challenges import Judged
 from evidence.claim import Claim
 from evidence.control import Committed, Control
 from evidence.policy import Pack
@@ -18,6 +19,10 @@ from evidence.verdict import Outcome, Verdict, Words
 from workshop.canonical import canonical_json, sha256_hex
 from workshop.register import Workshop
 from workshop.window import Window
+
+SPOT = "spot challenge"
+NAMED = 3
+"""Challenges that went wrong and are named one by one; of more, how many there are."""
 
 
 class Remark(msgspec.Struct, frozen=True):
@@ -82,6 +87,22 @@ def of_losses(control: Control, window: Window) -> list[Remark]:
                     f"网关恢复时丢失 {edge}(纪元 {epoch})的第 {item.from_seq} 至 {item.to_seq} 批",
                 )
                 found.append(Remark(words))
+    return found
+
+
+def of_challenges(judged: Sequence[Judged]) -> list[Remark]:
+    """Remarks on what an evaluator asked: whatever was not answered, or is contradicted by the batches, leaves every verdict unconfirmed."""
+    wrong = [item for item in judged if item.wrong is not None]
+    found = []
+    if agreed := len(judged) - len(wrong):
+        words = Words(f"{SPOT}s answered in agreement with the batches: {agreed}", f"现场抽问与数据批次相符: {agreed} 次")
+        found.append(Remark(words))
+    for item in wrong[:NAMED]:
+        where, said = f"{item.question.signal}, {item.question.edge}", item.wrong or Words("", "")
+        words = Words(f"the {SPOT} of control entry {item.index} ({where}) {said.en}", f"控制日志第 {item.index} 条的现场抽问({where}){said.zh}")
+        found.append(Remark(words, True))
+    if (more := len(wrong) - NAMED) > 0:
+        found.append(Remark(Words(f"{more} more {SPOT}s went wrong", f"另有 {more} 次现场抽问不符"), True))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from analytics.compute import LOOKBACK_US
+from evidence.challenges import Lacks
 from evidence.control import Control
 from evidence.parts import PartIndex, Parts, Place, Reader, meets
 from evidence.statement import Absent, Loss
@@ -42,6 +43,7 @@ class Survey:
         self._gone = array("q")
         """Absent parts: name, log index, from, to, rows."""
         self._indexes = [PartIndex(window) for window in windows]
+        self._sealed_us: dict[str, int] = {}
         self.ranges: list[Reach] = []
         self.batches = 0
         self.rows = [0 for _ in windows]
@@ -54,6 +56,7 @@ class Survey:
     def add(self, index: int, accepted_us: int, header: Header, places: Sequence[Place | None]) -> None:
         """The next batch of the range; of each part where its bytes are, None for those that are not in the bundle."""
         self.batches += 1
+        self._sealed_us[header.edge] = max(header.sealed_us, self._sealed_us.get(header.edge, 0))
         reach = self.ranges[-1]
         reach.first_accepted_us = accepted_us if reach.first_accepted_us < 0 else reach.first_accepted_us
         reach.last_accepted_us = accepted_us
@@ -107,6 +110,15 @@ class Survey:
             before = found.get((equipment, why), Absent(equipment, why, 0, 0))
             found[equipment, why] = msgspec.structs.replace(before, parts=before.parts + 1, rows=before.rows + rows)
         return tuple(found[key] for key in sorted(found))
+
+    @property
+    def lacks(self) -> Lacks:
+        """What is not there of each edge's data, for those who compare answers with it."""
+        absent: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        for i in range(0, len(self._gone), 5):
+            name, _, from_us, to_us, _ = self._gone[i : i + 5]
+            absent.setdefault(self._names[name], []).append((from_us, to_us))
+        return Lacks(absent, self._sealed_us)
 
     @property
     def undelivered(self) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ from evidence.evaluate import Evaluation, evaluate
 from evidence.packs import load_packs
 from evidence.parts import Files
 from evidence.policy import Pack
-from evidence.remarks import Remark, remark
+from evidence.remarks import SPOT, Remark, remark
 from evidence.statement import Predicate
 from evidence.step import Step, Steps
 from evidence.survey import Survey
@@ -102,7 +102,8 @@ def verify(
         said.append(f"nothing about the {'window' if len(windows) == 1 else 'windows'} can have been left out")
         said.append(f"{len(survey.gaps)} gaps, as stated")
         said.extend(f"{item.parts} parts of {item.equipment} {item.why}" for item in survey.absent)
-    remarks = remarks_on(judged.claims, control, survey, windows[0], registers)
+        remarks = remarks_on(judged.claims, control, survey, windows, registers, Files(bag.files))
+        said.extend(item.words.en for item in remarks if SPOT in item.words.en)
     found = _judge_again(bag, predicate, control, survey, windows, judged, known, remarks, processes, steps)
     seen = sightings(control, roots, trust)
     shown = of_time(judged.claims, control, seen, windows[0])

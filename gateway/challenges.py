@@ -10,6 +10,7 @@ from gateway.shapes import NewChallenge
 from store.archive import Archive
 from store.control_kinds import Answer, Challenge
 from store.signing import decode_signature, verify
+from workshop.batch import Provenance
 from workshop.canonical import canonical_json
 from workshop.errors import Rejected
 from workshop.register import Workshop
@@ -37,8 +38,9 @@ class Challenges:
         Raises:
             Rejected: no such edge or signal.
         """
-        if self._archive.edge(new.edge) is None or new.signal not in self._signals:
-            raise Rejected(f"challenge: no edge '{new.edge[:80]}' is enrolled, or no signal '{new.signal[:120]}' is in the register")
+        edge = self._archive.edge(new.edge)
+        if edge is None or edge.revoked_us is not None or edge.provenance is Provenance.DERIVED or new.signal not in self._signals:
+            raise Rejected(f"challenge: no edge '{new.edge[:80]}' that measures is enrolled, or no signal '{new.signal[:120]}' is in the register")
         now = self._clock()
         start = now if new.action else now - new.window_us
         question = Question(secrets.token_hex(16), new.edge, new.signal, new.action, start, now + new.window_us)

@@ -100,6 +100,23 @@ class SealedBatches:
             found.append([decode_part(entry.equipment, part) for entry, part in pairs if part is not None])
         return [block for blocks in reversed(found) for block in blocks]
 
+    def within(self, equipment: str, from_us: int, limit: int) -> tuple[list[Block], bool]:
+        """Blocks of one equipment sealed after a time, newest first, and whether they reach back to it; damaged parts are passed over."""
+        found: list[Block] = []
+        for seq, _ in islice(reversed(self._kept), limit):
+            try:
+                ((_, batch),) = self.read(seq, 1)[0]
+            except ConfigError:
+                return found, False
+            header = decode_header(batch.header)
+            if header.sealed_us <= from_us:
+                return found, True
+            pairs = zip(header.parts, batch.parts, strict=True)
+            found += [decode_part(equipment, part) for entry, part in pairs if part is not None and entry.equipment == equipment]
+            if seq == 1:
+                return found, True
+        return found, False
+
     def mark_damaged(self, seq: int, part: int) -> None:
         """Remembers that the part's loss is declared."""
         self._db.execute("INSERT OR IGNORE INTO parts VALUES (?, ?, 1, x'', x'')", (seq, part))

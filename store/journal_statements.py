@@ -1,13 +1,21 @@
 """What an edge's journal says under its own key besides batches: what it still keeps after a gateway's restore, and a new key."""
 
+import numpy as np
+
 from store.journal_batches import SealedBatches
+from store.journal_fragment import decode_fragment
 from store.signing import SigningKey
 from store.sqlite import Database
 from workshop.batch import decode_header
+from workshop.block import Block, concat
 from workshop.canonical import canonical_json
 from workshop.errors import ConfigError, Rejected
+from workshop.signal import split_signal_id
 from workshop.statements import ResumeStatement, RotationStatement
 from workshop.window import Clock
+
+MAX_SEARCHED = 256
+"""Batches that are searched for the answer to a challenge."""
 
 
 class JournalStatements:
@@ -56,6 +64,23 @@ class JournalStatements:
             return None
         statement = ResumeStatement(origin, generation, self.edge, self.epoch, watermark, first, prev, sealed_us, now)
         return statement, self._key.sign("resume", canonical_json(statement))
+
+    def readings_within(self, signal: str, from_us: int, to_us: int) -> tuple[Block, bool]:
+        """What is on disk of a signal with source times in [from, to), and whether everything that came since `from_us` is still there."""
+        blocks, whole = self._batches.within(split_signal_id(signal)[0], from_us, MAX_SEARCHED)
+        if self._last_seq == 0:
+            whole = True
+        for (data,) in self._db.execute("SELECT data FROM fragments ORDER BY number"):
+            try:
+                blocks.append(decode_fragment(data))
+            except Rejected:
+                whole = False
+        found = []
+        for block in blocks:
+            if signal in block.signals:
+                rows = (block.signal == block.signals.index(signal)) & (block.source_time_us >= from_us) & (block.source_time_us < to_us)
+                found += [block.take(rows)] if bool(np.any(rows)) else []
+        return concat(found), whole
 
     def rotate(self, new: SigningKey, origin: str) -> tuple[RotationStatement, bytes, bytes]:
         """The statement that gives this edge a new key, signed by both; batches sealed so far keep the old one. Nothing changes until `take_key`.

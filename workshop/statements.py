@@ -64,6 +64,12 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The window: around the moment of asking for a value, after it for an action."""
 
 
+SETTLE_US = 5_000_000
+"""How long after its window an edge waits before it says that nothing was there, or what came of an action: readings may still be on their way."""
+ANSWER_US = 60_000_000
+"""Answers that are in the control log later than this after their window are late."""
+
+
 class AnswerStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The edge's answer: the last reading within the window, or none. It is also in a batch, where its source time leads to it."""
 
@@ -72,6 +78,7 @@ class AnswerStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source_time_us: int | None
     received_time_us: int | None
     value: Value
+    """An integer beyond 2^53 - 1 as its digits."""
     quality: int | None
     answered_us: Count
     v: int = 1

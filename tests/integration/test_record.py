@@ -16,13 +16,13 @@ from store.journal import EdgeJournal
 from store.signing import SigningKey, decode_signature, encode_signature, verify
 from tests.unit.edge.rig import now_us
 from tests.unit.gateway.plant import Sender, admin_of, bearer, gateway_in_thread, ramp, reading, until
-from workshop.batch import NO_DIGEST, ClockState, frame
-from workshop.block import block_of
+from workshop.batch import NO_DIGEST, ClockState, Provenance, frame
+from workshop.block import Block, block_of
 from workshop.canonical import canonical_json
 from workshop.errors import ConfigError, NotConnected
 from workshop.reading import Reading
 from workshop.statements import RotationStatement
-from workshop.window import SECOND_US
+from workshop.window import SECOND_US, Clock
 
 
 class Plant:
@@ -57,46 +57,98 @@ async def no_watermark(epoch: int | None, watermark: int) -> None:
     assert (epoch, watermark) == (None, 0)
 
 
-async def test_a_spot_challenge_is_asked_answered_and_on_record(plant: Plant) -> None:
-    requests = Requests(plant.url, plant.edge.token, "edge-1", epoch=7, key=plant.edge.key, clock=now_us, look_back=no_watermark)
+class Asked:
+    """The edge's own journal, and what answers from it."""
+
+    def __init__(self, plant: Plant, folder: Path, clock: Clock = now_us) -> None:
+        self.journal = EdgeJournal.open(
+            folder / "journal.sqlite", edge="edge-1", provenance=Provenance.SIMULATED, key=plant.edge.key, clock=clock,
+        )
+        self.requests = Requests(
+            plant.url, plant.edge.token, "edge-1", epoch=self.journal.epoch, key=plant.edge.key, clock=clock, find=self._find,
+            look_back=no_watermark,
+        )
+
+    async def _find(self, signal: str, from_us: int, to_us: int) -> tuple[Block, bool]:
+        return self.journal.readings_within(signal, from_us, to_us)
+
+    def store(self, *readings: Reading) -> None:
+        self.journal.append([block_of(readings)])
+
+    async def close(self) -> None:
+        await self.requests.close()
+        self.journal.close()
+
+
+async def test_a_spot_challenge_is_asked_answered_and_on_record(plant: Plant, tmp_path: Path) -> None:
+    edge = Asked(plant, tmp_path)
+    requests = edge.requests
     asked = plant.post("evaluator", "/v1/challenges", {"edge": "edge-1", "signal": "m-1/gauge", "window_us": 60 * SECOND_US})
     assert asked.status_code == 200, asked.text
     await requests.ask()
     assert requests.answered == 0, "there is no reading within the window yet"
     now = now_us()
-    requests.note(block_of([Reading("m-1/gauge", now - 100 * SECOND_US, now, 1.0), Reading("m-1/other", now, now, 9.0)]))
+    edge.store(Reading("m-1/gauge", now - 100 * SECOND_US, now, 1.0), Reading("m-1/other", now, now, 9.0))
     await requests.ask()
     assert requests.answered == 0
-    requests.note(block_of([Reading("m-1/gauge", now - 5, now, 41.5), Reading("m-1/gauge", now - 1, now, 42.5)]))
+    edge.store(Reading("m-1/gauge", now - 1, now, 42.5))
+    edge.journal.seal(ClockState())
+    edge.store(Reading("m-1/gauge", now - 5, now, 41.5))
     await requests.ask()
     await requests.ask()
     assert (requests.answered, requests.failures) == (1, 0)
-    await requests.close()
+    epoch = edge.journal.epoch
+    await edge.close()
     challenge, answer = plant.roles["viewer"].get("/v1/challenges").json()
     assert (challenge["kind"], challenge["author"], answer["kind"], answer["author"]) == ("challenge", "evaluator:Li Na", "answer", "edge:edge-1")
     assert challenge["time_us"] <= answer["time_us"]
     question, body = msgspec.convert(challenge["body"], Challenge).question, msgspec.convert(answer["body"], Answer)
     assert body.challenge == challenge["index"] and body.statement.question == question
-    assert (body.statement.value, body.statement.source_time_us, body.statement.epoch) == (42.5, now - 1, 7)
+    assert (body.statement.value, body.statement.source_time_us, body.statement.epoch) == (42.5, now - 1, epoch)
     assert verify(plant.edge.key.public, "answer", canonical_json(body.statement), decode_signature(body.signature))
 
 
-async def test_an_action_is_answered_at_the_end_of_its_window_and_silence_is_an_answer(plant: Plant) -> None:
+async def test_an_action_is_answered_when_all_has_come_in_and_silence_is_an_answer(plant: Plant, tmp_path: Path) -> None:
     time = [now_us()]
-    requests = Requests(plant.url, plant.edge.token, "edge-1", epoch=7, key=plant.edge.key, clock=lambda: time[0], look_back=no_watermark)
+    edge = Asked(plant, tmp_path, lambda: time[0])
+    requests = edge.requests
     for signal in ("m-1/state", "m-2/state"):
         body = {"edge": "edge-1", "signal": signal, "window_us": 2 * SECOND_US, "action": "press feed hold on m-1"}
         assert plant.post("evaluator", "/v1/challenges", body).status_code == 200
     asked = now_us()
-    requests.note(block_of([Reading("m-1/state", asked + SECOND_US, asked, 3)]))
-    time[0] = asked
-    await requests.ask()
-    assert requests.answered == 0, "it may still change"
+    edge.store(Reading("m-1/state", asked + SECOND_US, asked, 3))
     time[0] = asked + 3 * SECOND_US
     await requests.ask()
-    await requests.close()
+    assert requests.answered == 0, "readings of the window may still be on their way"
+    time[0] = asked + 8 * SECOND_US
+    await requests.ask()
+    await edge.close()
     answers = [item["body"]["statement"] for item in plant.admin.get("/v1/challenges").json() if item["kind"] == "answer"]
     assert [(item["question"]["signal"], item["value"]) for item in answers] == [("m-1/state", 3), ("m-2/state", None)]
+
+
+async def test_an_edge_does_not_say_that_nothing_was_there_when_it_cannot_know(plant: Plant, tmp_path: Path) -> None:
+    time = [now_us()]
+    edge = Asked(plant, tmp_path, lambda: time[0])
+    assert plant.post("evaluator", "/v1/challenges", {"edge": "edge-1", "signal": "m-1/gauge", "window_us": SECOND_US}).status_code == 200
+    edge.store(Reading("m-1/other", time[0], time[0], 1.0))
+    edge.journal.seal(ClockState())
+    time[0] += 20 * SECOND_US
+    edge.journal._batches._db.execute("UPDATE batches SET record = x'00'")
+    edge.journal._batches._db.execute("UPDATE parts SET data = x'00'")
+    await edge.requests.ask()
+    assert edge.requests.answered == 0
+    await edge.close()
+
+
+async def test_an_integer_that_canonical_json_cannot_hold_is_answered_as_its_digits(plant: Plant, tmp_path: Path) -> None:
+    edge = Asked(plant, tmp_path)
+    assert plant.post("evaluator", "/v1/challenges", {"edge": "edge-1", "signal": "m-1/count", "window_us": SECOND_US}).status_code == 200
+    edge.store(Reading("m-1/count", now_us(), now_us(), 2**62))
+    await edge.requests.ask()
+    await edge.close()
+    [answer] = [item["body"]["statement"]["value"] for item in plant.admin.get("/v1/challenges").json() if item["kind"] == "answer"]
+    assert answer == str(2**62)
 
 
 def test_only_the_edge_that_was_asked_can_answer_and_once(plant: Plant) -> None:
