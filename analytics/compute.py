@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from analytics.indicator import Components, Indicator, Result
+from analytics.missing import NOTHING, Missing
 from analytics.series import LOOKBACK_US, Inputs, Series, cut_inputs, observed_windows, series_of, wanted_signals
 from workshop.block import Block
 from workshop.calendar import clip_windows, local_hours, service_window
@@ -20,40 +21,48 @@ def needed_signals(indicator: Indicator, register: Workshop) -> list[str]:
     ]
 
 
-def components_of(indicator: Indicator, register: Workshop, block: Block, window: Window) -> list[Components]:
+def components_of(
+    indicator: Indicator, register: Workshop, block: Block, window: Window, missing: Missing = NOTHING
+) -> list[Components]:
     """Components by equipment and local hour, the first and the last hour cut by the window; equipment counts while it is in service.
 
     Args:
         block: readings in any order, of these signals or more, from `LOOKBACK_US` before the window on.
+        missing: what is known to be missing in that time.
     """
-    return _measure(indicator, register, series_of(block, set(needed_signals(indicator, register))), window, by_hour=True)
+    return _measure(indicator, register, series_of(block, set(needed_signals(indicator, register))), window, missing, by_hour=True)
 
 
-def compute(indicator: Indicator, register: Workshop, block: Block, window: Window) -> Result:
+def compute(indicator: Indicator, register: Workshop, block: Block, window: Window, missing: Missing = NOTHING) -> Result:
     """The indicator's result in the window; the same bits as evaluating its hours. Arguments as for `components_of`."""
-    return compute_all([indicator], register, block, window)[0]
+    return compute_all([indicator], register, block, window, missing)[0]
 
 
-def compute_all(indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window) -> list[Result]:
+def compute_all(
+    indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing = NOTHING
+) -> list[Result]:
     """The results of several indicators, in their order; the block is sorted once."""
     needed = {name for indicator in indicators for name in needed_signals(indicator, register)}
     series = series_of(block, needed)
     return [
-        indicator.evaluate(_measure(indicator, register, series, window, by_hour=False), register, window) for indicator in indicators
+        indicator.evaluate(_measure(indicator, register, series, window, missing, by_hour=False), register, window) for indicator in indicators
     ]
 
 
-def measure_all(indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window) -> list[Components]:
+def measure_all(
+    indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing = NOTHING
+) -> list[Components]:
     """Components of several indicators in a window taken as one piece; the block is sorted once. Arguments as for `components_of`.
 
     Pieces that adjoin, of any length, merge to the same components: a long window can be measured stretch by stretch.
     """
     series = series_of(block, {name for indicator in indicators for name in needed_signals(indicator, register)})
-    return [piece for indicator in indicators for piece in _measure(indicator, register, series, window, by_hour=False)]
+    return [piece for indicator in indicators for piece in _measure(indicator, register, series, window, missing, by_hour=False)]
 
 
 def inputs_by_hour(
-    indicator: Indicator, register: Workshop, equipment: Equipment, series: Mapping[str, Series], window: Window, *, by_hour: bool = True,
+    indicator: Indicator, register: Workshop, equipment: Equipment, series: Mapping[str, Series], window: Window,
+    missing: Missing = NOTHING, *, by_hour: bool = True,
 ) -> list[tuple[Inputs, Window]]:
     """The inputs of one piece of equipment for every local hour of the window in which it is in service, or for all of that time at once."""
     in_service = window.clip(service_window(register, equipment))
@@ -61,12 +70,14 @@ def inputs_by_hour(
         return []
     signals, observed = wanted_signals(equipment, indicator.roles), observed_windows(register, equipment, in_service)
     pieces = list(local_hours(register, in_service)) if by_hour else [in_service]
-    return [(cut_inputs(register, equipment, series, piece, signals, clip_windows(observed, piece)), piece) for piece in pieces]
+    return [(cut_inputs(register, equipment, series, piece, signals, clip_windows(observed, piece), missing), piece) for piece in pieces]
 
 
-def _measure(indicator: Indicator, register: Workshop, series: Mapping[str, Series], window: Window, *, by_hour: bool) -> list[Components]:
+def _measure(
+    indicator: Indicator, register: Workshop, series: Mapping[str, Series], window: Window, missing: Missing, *, by_hour: bool
+) -> list[Components]:
     return [
         indicator.measure(inputs, piece)
         for item in register.equipment if indicator.applies(item)
-        for inputs, piece in inputs_by_hour(indicator, register, item, series, window, by_hour=by_hour)
+        for inputs, piece in inputs_by_hour(indicator, register, item, series, window, missing, by_hour=by_hour)
     ]

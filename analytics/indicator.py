@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from analytics import indicators
+from analytics.missing import Spans, clipped, common, length, union, without
 from analytics.series import Inputs, observed_windows
 from workshop.calendar import service_window
 from workshop.errors import ConfigError, Rejected
@@ -44,6 +45,10 @@ class Components(msgspec.Struct, frozen=True):
     """Watched time: planned busy time in service, or all time in service where the register has no shifts."""
     values: dict[str, int]
     """Sums, with the unit in the name: µs, mWh, or counts."""
+    accounted: dict[str, Spans] = {}
+    """By role of a counter: the time for which its growth is known, `steps.accounted`; pieces unite. May begin before the piece."""
+    growth_lost: Spans = ()
+    """Where absent parts may have shown growth of these counters."""
 
 
 class Exclusion(msgspec.Struct, frozen=True):
@@ -79,6 +84,10 @@ class Result(msgspec.Struct, frozen=True):
     display_method: str = ""
     detail: dict[str, dict[str, int]] = {}
     """By equipment: its components in the whole window, with `covered_us` and `window_us`."""
+    least_coverage: Decimal | None = None
+    """For sums of counters: the smallest share, of all equipment, of the time for which the growth of its counters is known. It must suffice too."""
+    lost_us: int = 0
+    """Time for which counters may have grown unseen because parts are absent; any makes a verdict undetermined."""
 
 
 class Indicator(Protocol):
@@ -131,6 +140,8 @@ def merge(left: Components, right: Components) -> Components:
     return Components(
         left.indicator, left.version, left.equipment, min(left.hour_us, right.hour_us), min(left.start_us, right.start_us),
         max(left.end_us, right.end_us), left.covered_us + right.covered_us, left.window_us + right.window_us, values,
+        {role: union((*left.accounted.get(role, ()), *right.accounted.get(role, ()))) for role in sorted({*left.accounted, *right.accounted})},
+        union((*left.growth_lost, *right.growth_lost)),
     )
 
 
@@ -154,6 +165,10 @@ class Measured(msgspec.Struct, frozen=True):
     covered_us: int
     expected_us: int
     """Watched time by the register, whether it was measured or not."""
+    accounted_us: dict[str, int]
+    """By equipment: watched time for which the growth of its counters is known."""
+    lost_us: int
+    """Time for which counters may have grown unseen because parts are absent."""
 
     def total(self, name: str) -> int:
         """Sum of one value over all equipment."""
@@ -163,6 +178,15 @@ class Measured(msgspec.Struct, frozen=True):
     def coverage(self) -> Decimal:
         """Share of the watched time that is covered; 0 where there is none."""
         return share(self.covered_us, self.expected_us)
+
+    @property
+    def least(self) -> Decimal:
+        """Of the equipment about whose counters least is known: the share of its watched time that is accounted for; 0 where nothing is watched."""
+        return min((self.share_of(name) for name, item in self.by_equipment.items() if item.window_us), default=Decimal(0))
+
+    def share_of(self, name: str) -> Decimal:
+        """Share of its watched time for which the growth of a machine's counters is known."""
+        return share(self.accounted_us[name], self.by_equipment[name].window_us)
 
     @property
     def detail(self) -> dict[str, dict[str, int]]:
@@ -183,14 +207,27 @@ def gather(indicator: Indicator, components: Sequence[Components], register: Wor
             raise Rejected(f"{indicator.id}: components of {piece.equipment} [{piece.start_us}, {piece.end_us}) lie outside the window")
     merged = {piece.equipment: piece for piece in merge_all(components)}
     found: dict[str, Components] = {}
-    expected_us = 0
+    accounted_us: dict[str, int] = {}
+    expected_us = lost_us = 0
     for item in register.equipment:
         if indicator.applies(item) and window.clip(service_window(register, item)).length_us:
-            watched_us = sum(part.length_us for part in observed_windows(register, item, window))
+            watched = tuple((part.start_us, part.end_us) for part in observed_windows(register, item, window))
             nothing = Components(indicator.id, indicator.version, item.id, window.start_us, window.start_us, window.start_us, 0, 0, {})
-            found[item.id] = msgspec.structs.replace(merged.get(item.id, nothing), window_us=watched_us)
-            expected_us += watched_us
-    return Measured(found, sum(item.covered_us for item in found.values()), expected_us)
+            piece = msgspec.structs.replace(merged.get(item.id, nothing), window_us=length(watched))
+            accounted = _accounted(piece, window)
+            found[item.id] = piece
+            accounted_us[item.id] = length(common(accounted, watched))
+            expected_us += piece.window_us
+            lost_us += length(without(piece.growth_lost, accounted))
+    return Measured(found, sum(item.covered_us for item in found.values()), expected_us, accounted_us, lost_us)
+
+
+def _accounted(piece: Components, window: Window) -> Spans:
+    """Where the growth of all counters is known."""
+    known: Spans | None = None
+    for spans in piece.accounted.values():
+        known = clipped(spans, window.start_us, window.end_us) if known is None else common(known, spans)
+    return known or ()
 
 
 def decimal_of(value: Fraction, places: int) -> Decimal:
@@ -213,6 +250,22 @@ def shortage(indicator: Indicator, coverage: Decimal) -> str:
     if coverage >= indicator.min_coverage:
         return ""
     return f"undetermined: coverage {coverage} is below {indicator.min_coverage}"
+
+
+def doubts(indicator: Indicator, measured: Measured) -> str:
+    """The sentences about too little data where the counters of every single machine matter; empty when it suffices."""
+    least = measured.least
+    poor = [name for name, item in measured.by_equipment.items() if item.window_us and measured.share_of(name) < indicator.min_coverage]
+    return sentences(
+        shortage(indicator, measured.coverage),
+        f"undetermined: what was counted is known for {least} of the time or more, below {indicator.min_coverage}: {listed(poor)}" if poor else "",
+        growth_doubt(measured),
+    )
+
+
+def growth_doubt(measured: Measured) -> str:
+    """The sentence about counters whose growth absent parts may hide; empty when they hide none."""
+    return f"undetermined: parts are absent, what was counted in {measured.lost_us} µs is not known" if measured.lost_us else ""
 
 
 def sentences(*texts: str) -> str:

@@ -1,8 +1,8 @@
 """Networked equipment, as observed: the common part of the two networking rates.
 
-Networked means: in the watched time of the window, for at least nine tenths of the time in which the link's state is known, the link was
-up *and* the machine itself had given a good reading no older than that signal's maximum age. Time in which nobody knows the link's state
-lowers the coverage and is never counted as connected.
+Networked means: for at least nine tenths of the watched time of the window the link was up *and* the machine itself had given a good reading
+no older than that signal's maximum age. Time in which nobody knows is never counted as connected: it counts against a machine that would be
+networked, and for one that would not be, which then is undetermined. So leaving readings out moves a machine to *undetermined* and nowhere else.
 """
 
 from fractions import Fraction
@@ -11,7 +11,7 @@ import msgspec
 
 from analytics.indicator import Components, Exclusion, Indicator, Measured, Result, decimal_of, listed, ratio, sentences, share, shortage
 from analytics.series import MACHINE, Inputs, usable_signals, wanted_signals
-from analytics.steps import UNKNOWN, any_fresh, cut, held
+from analytics.steps import any_fresh, cut, held, unheard
 from workshop.calendar import local_hour, zone_of
 from workshop.register import Equipment, Workshop
 from workshop.states import LinkState
@@ -19,9 +19,7 @@ from workshop.window import Window
 
 ROLES = ("link_state", MACHINE)
 NETWORKED_SHARE = Fraction(9, 10)
-"""Of the known time; a constant of the indicators' version."""
-KNOWN_SHARE = Fraction(9, 10)
-"""Of the watched time; below it a machine is undetermined."""
+"""Of the watched time; a constant of the indicators' version."""
 NO_SIGNALS = "no signals, so it cannot be networked"
 SOURCE = "Policy term without an official time criterion; definitions A and B as used in questionnaires and guidance for small and medium enterprises"
 
@@ -41,16 +39,20 @@ def observable(equipment: Equipment) -> bool:
 
 
 def measure_link(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
-    """Known and connected time of one piece of equipment, µs, and how often its link went down."""
+    """Known and connected time of one piece of equipment, µs, and for how long its link was down.
+
+    Known is time in which the link was down, or up while it is also known whether the machine was heard.
+    """
     machine_made = [signal.role for signal in wanted_signals(inputs.equipment, (MACHINE,))]
-    pieces = cut(inputs.observed, (held(inputs, "link_state"), any_fresh(inputs, machine_made)))
-    link, heard = pieces.values
-    known = (link == LinkState.UP) | (link == LinkState.DOWN)
+    pieces = cut(inputs.observed, (held(inputs, "link_state"), any_fresh(inputs, machine_made), unheard(inputs, machine_made)))
+    link, heard, missed = pieces.values
+    up, down = link == LinkState.UP, link == LinkState.DOWN
+    known = down | (up & ((heard == 1) | (missed != 1)))
     known_us = pieces.total_us(known)
     values = {
-        "connected_us": pieces.total_us((link == LinkState.UP) & (heard != UNKNOWN)),
+        "connected_us": pieces.total_us(up & (heard == 1)),
         "known_us": known_us,
-        "link_down_us": pieces.total_us(link == LinkState.DOWN),
+        "link_down_us": pieces.total_us(down),
     }
     watched_us = sum(part.length_us for part in inputs.observed)
     hour_us = local_hour(window.start_us, zone_of(inputs.register))
@@ -69,22 +71,22 @@ def take_census(measured: Measured, register: Workshop) -> Census:
         if equipment is not None and not observable(equipment):
             census.not_networked.append(name)
             census.excluded.append(Exclusion(name, NO_SIGNALS))
-        elif item.window_us == 0 or known_us < KNOWN_SHARE * item.window_us:
-            census.undetermined.append(name)
-            census.excluded.append(Exclusion(name, "link state unknown", item.window_us - known_us))
-        elif connected_us < NETWORKED_SHARE * known_us:
+        elif item.window_us and connected_us >= NETWORKED_SHARE * item.window_us:
+            census.networked.append(name)
+        elif connected_us + item.window_us - known_us < NETWORKED_SHARE * item.window_us:
             census.not_networked.append(name)
             census.excluded.append(Exclusion(name, "known, but not connected", known_us - connected_us))
         else:
-            census.networked.append(name)
+            census.undetermined.append(name)
+            census.excluded.append(Exclusion(name, "connection unknown", item.window_us - known_us))
     return census
 
 
 def rate(indicator: Indicator, measured: Measured, register: Workshop, population: list[str], note: str) -> Result:
     """k of N over the ids in `population`: a census, therefore without a sampling interval.
 
-    Undetermined equipment counts as not networked in the value and in `low`, as networked in `high`; where it is more than a tenth of the population,
-    there is no value.
+    Undetermined equipment counts as not networked in the value and in `low`, as networked in `high`; where it is more than a tenth of the
+    population, there is no value.
     """
     census = take_census(measured, register)
     networked = len(set(census.networked) & set(population))
@@ -100,9 +102,9 @@ def rate(indicator: Indicator, measured: Measured, register: Workshop, populatio
     silent = [item.equipment for item in census.excluded if item.what == NO_SIGNALS]
     why = sentences(
         f"{networked} of {total} networked" if total else f"undefined: no equipment to count ({note})",
-        f"networked = link up and heard for at least {float(NETWORKED_SHARE):.0%} of the known time",
+        f"networked = link up and heard for at least {float(NETWORKED_SHARE):.0%} of the watched time",
         "" if register.shifts else "no shifts in the register: all time in service is watched",
-        f"undetermined, link known for less than {float(KNOWN_SHARE):.0%} of the watched time: {listed(undetermined)}" if undetermined else "",
+        f"undetermined, the time in which nobody knows decides: {listed(undetermined)}" if undetermined else "",
         f"nothing to observe, so not networked: {listed(silent)}" if silent else "",
         f"networked but not digital in the register: {listed(strangers)}" if strangers else "",
         short,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytics.indicator import Components, Indicator, Measured
 from analytics.series import Inputs
-from analytics.steps import Pieces, Steps, cut, fresh, held, increases, inside, where_known
+from analytics.steps import Pieces, Steps, accounted, cut, fresh, growth_lost, held, increases, inside, where_known
 from workshop.calendar import local_hour, zone_of
 from workshop.register import Equipment
 from workshop.states import STATE_MAPPING, ItemState, OperationMode, time_element
@@ -49,8 +49,9 @@ def measure_production(indicator: Indicator, inputs: Inputs, window: Window) -> 
     """Time elements in the known planned busy time, and quantities; which of them depends on the indicator's roles.
 
     Known is time in which every role of the indicator is known. `ideal_us` (PRI × PQ) counts only increases that lie in known time and
-    follow the reading before within its maximum age: parts made while nobody saw the machine must not be set against the time in which it
-    was seen. Such parts are `unobserved`. `produced` and `good` are whole: what a counter grew by over a short silence is a fact.
+    follow the reading before within its maximum age with nothing missing in between: parts made while nobody saw the machine must not
+    be set against the time in which it was seen. Such parts are `unobserved`. `produced` and `good` are whole: what a counter grew by
+    over a short silence is a fact.
     """
     roles = indicator.roles
     timed = "item_state" in roles
@@ -69,6 +70,7 @@ def measure_production(indicator: Indicator, inputs: Inputs, window: Window) -> 
     return Components(
         indicator.id, indicator.version, inputs.equipment.id, local_hour(window.start_us, zone_of(inputs.register)), window.start_us, window.end_us,
         pieces.total_us(known), sum(part.length_us for part in inputs.calendar), values,
+        {role: accounted(inputs, role, window) for role in counters}, growth_lost(inputs, counters, window),
     )
 
 
@@ -98,7 +100,7 @@ def _quantities(inputs: Inputs, window: Window, counters: Sequence[str], known: 
         values["resets"] = values.get("resets", 0) + grown.resets
         values["beginnings"] = values.get("beginnings", 0) + grown.beginnings
         if role == "produced_count" and ideal:
-            seen = in_plan & (known.at(grown.time_us) == 1) & (grown.silence_us <= inputs.hold_us(role))
+            seen = in_plan & (known.at(grown.time_us) == 1) & (grown.silence_us <= inputs.hold_us(role)) & ~grown.blind
             parts = int(grown.amount[seen].sum())
             values["ideal_us"] = (inputs.equipment.ideal_cycle_ms or 0) * 1_000 * parts
             values["unobserved"] = values["produced"] - parts

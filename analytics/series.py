@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.missing import NOTHING, Missing, Spans, clipped
 from workshop.block import Block
 from workshop.calendar import scheduled_windows, service_window
 from workshop.reading import Quality, ValueKind
@@ -83,6 +84,10 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
     observed: tuple[Window, ...]
     """Time in which it is watched: the planned busy time; all of its service time in the window where the register has no shifts."""
     register: Workshop
+    unknown: dict[str, Spans] = {}
+    """By role: where its readings are known to be missing, from `LOOKBACK_US` before the window to its end."""
+    absent: Spans = ()
+    """The same of absent parts alone: nothing of this equipment is known there."""
 
     def series(self, role: str) -> Series:
         """Carried rows and the window's rows of a role as one series; empty when there is no such signal."""
@@ -140,11 +145,11 @@ def series_of(block: Block, signals: Collection[str] | None = None) -> dict[str,
     return {block.signals[number]: _series(block, slice(ends[number - 1] if number else 0, ends[number])) for number in wanted}
 
 
-def inputs_of(register: Workshop, equipment: Equipment, block: Block, window: Window) -> Inputs:
+def inputs_of(register: Workshop, equipment: Equipment, block: Block, window: Window, missing: Missing = NOTHING) -> Inputs:
     """The inputs of one piece of equipment from a block that reaches back `LOOKBACK_US` before the window, or holds the last row before it."""
     names = {signal_id(equipment.id, signal.name) for signal in equipment.signals}
     watched = observed_windows(register, equipment, window)
-    return cut_inputs(register, equipment, series_of(block, names), window, usable_signals(equipment), watched)
+    return cut_inputs(register, equipment, series_of(block, names), window, usable_signals(equipment), watched, missing)
 
 
 def observed_windows(register: Workshop, equipment: Equipment, window: Window) -> list[Window]:
@@ -157,33 +162,41 @@ def observed_windows(register: Workshop, equipment: Equipment, window: Window) -
 
 def cut_inputs(
     register: Workshop, equipment: Equipment, series: Mapping[str, Series], window: Window, signals: Sequence[Signal], observed: Sequence[Window],
+    missing: Missing = NOTHING,
 ) -> Inputs:
     """The inputs for one window, from whole series by signal id.
 
     Args:
         signals: the equipment's signals that are wanted.
         observed: `observed_windows` of this equipment in this window.
+        missing: what is known to be missing.
     """
-    columns, carry_in = {}, {}
+    columns, carry_in, unknown = {}, {}, {}
+    back_us = window.start_us - LOOKBACK_US
     for signal in signals:
+        if spans := missing.spans(equipment.id, signal_id(equipment.id, signal.name), back_us, window.end_us):
+            unknown[signal.role] = spans
         whole = series.get(signal_id(equipment.id, signal.name))
         if whole is None:
             continue
-        oldest, first, end = np.searchsorted(whole.time_us, (window.start_us - LOOKBACK_US, window.start_us, window.end_us)).tolist()
+        oldest, first, end = np.searchsorted(whole.time_us, (back_us, window.start_us, window.end_us)).tolist()
         conflicts = whole.conflict_us[slice(*np.searchsorted(whole.conflict_us, (window.start_us, window.end_us)).tolist())]
         columns[signal.role] = Series(whole.time_us[first:end], whole.value[first:end], whole.good[first:end], conflicts)
         carry_in[signal.role] = _carried(whole, oldest, first, signal)
     planned = tuple(observed) if register.shifts else ()
-    return Inputs(equipment, columns, carry_in, planned, tuple(observed), register)
+    absent = clipped(missing.absent.get(equipment.id, ()), back_us, window.end_us)
+    return Inputs(equipment, columns, carry_in, planned, tuple(observed), register, unknown, absent)
 
 
 def digest_of(inputs: Inputs) -> str:
     """SHA-256 (hex) of everything that components depend on.
 
-    The equipment's definition, the watched windows, and the canonical columns: every role in sorted order with its times, values and
-    qualities, carried rows first.
+    The equipment's definition, the watched windows, what is missing, and the canonical columns: every role in sorted order with its times,
+    values and qualities, carried rows first.
     """
     digest = hashlib.sha256(msgspec.json.encode((inputs.equipment, inputs.calendar, inputs.observed), order="deterministic"))
+    if inputs.unknown:
+        digest.update(msgspec.json.encode((inputs.unknown, inputs.absent), order="deterministic"))
     for role in sorted(inputs.columns):
         series = inputs.series(role)
         digest.update(f"\n{role} {len(series)} {series.value.dtype.kind}\n".encode())

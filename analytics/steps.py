@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.missing import Span, Spans, clipped, union
 from analytics.series import LOOKBACK_US, Inputs, Series
 from workshop.window import Window
 
@@ -49,6 +50,8 @@ class Increases(msgspec.Struct, frozen=True, eq=False):
     amount: NDArray[np.int64]
     silence_us: NDArray[np.int64]
     """Time since the reading before."""
+    blind: NDArray[np.bool_]
+    """Whether readings are missing in that time."""
     resets: int
     """Decreases; each begins a new segment."""
     beginnings: int
@@ -63,17 +66,18 @@ class Increases(msgspec.Struct, frozen=True, eq=False):
 def held(inputs: Inputs, role: str) -> Steps:
     """The value of a state at every moment: a reading holds until the next one or until its maximum age.
 
-    Unknown before the first reading, after the maximum age, and while the last reading is not a good integer.
+    Unknown before the first reading, after the maximum age, while the last reading is not a good integer, and from the start of a span in which
+    readings are missing until the next reading at or after its end: nobody knows what was said in between.
     """
     series = inputs.series(role)
     value, usable = series.integers()
-    return _hold(series, np.where(usable, value, UNKNOWN), inputs.hold_us(role))
+    return _hold(series, np.where(usable, value, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
 
 
 def fresh(inputs: Inputs, role: str) -> Steps:
     """1 while the last reading of a role is good and no older than its maximum age, else unknown; texts are readings too."""
     series = inputs.series(role)
-    return _hold(series, np.where(series.good, 1, UNKNOWN), inputs.hold_us(role))
+    return _hold(series, np.where(series.good, 1, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
 
 
 def any_fresh(inputs: Inputs, roles: Sequence[str]) -> Steps:
@@ -84,6 +88,22 @@ def any_fresh(inputs: Inputs, roles: Sequence[str]) -> Steps:
     for step in steps:
         one |= step.at(edges) == 1
     return _compress(edges, np.where(one, 1, UNKNOWN))
+
+
+def unheard(inputs: Inputs, roles: Sequence[str]) -> Steps:
+    """1 while something that one of the roles said may be missing: from the start of such a span until the role is heard again."""
+    spans = union(span for role in roles for span in until_heard(inputs.unknown.get(role, ()), inputs.series(role).time_us))
+    return inside([Window(*span) for span in spans])
+
+
+def until_heard(spans: Spans, time_us: NDArray[np.int64]) -> Spans:
+    """Each span prolonged to the next reading at or after its end, by `LOOKBACK_US` at most: what was missing matters no longer."""
+    found: list[Span] = []
+    for start, end in spans:
+        place = int(np.searchsorted(time_us, end))
+        following = int(time_us[place]) if place < len(time_us) else _FOREVER
+        found.append((start, min(following, end + LOOKBACK_US)))
+    return union(found)
 
 
 def inside(windows: Sequence[Window]) -> Steps:
@@ -119,20 +139,77 @@ def increases(inputs: Inputs, role: str, window: Window) -> Increases:
     value, usable = series.integers(inputs.scale(role))
     time, value = series.time_us[usable], value[usable]
     if not len(time):
-        return Increases(time, value, time, 0, 0)
+        return Increases(time, value, time, time > 0, 0, 0)
     silence = np.diff(time, prepend=-_FOREVER)
     grown = np.diff(value, prepend=value[0])
     inner = (time >= window.start_us) & (time < window.end_us)
     near = silence <= LOOKBACK_US
     up = inner & near & (grown > 0)
-    return Increases(time[up], grown[up], silence[up], int((inner & near & (grown < 0)).sum()), int((inner & ~near).sum()))
+    blind = touched(inputs.unknown.get(role, ()), time[up] - silence[up], time[up])
+    return Increases(time[up], grown[up], silence[up], blind, int((inner & near & (grown < 0)).sum()), int((inner & ~near).sum()))
 
 
-def _hold(series: Series, value: NDArray[np.int64], hold_us: int) -> Steps:
+def accounted(inputs: Inputs, role: str, window: Window) -> Spans:
+    """The time for which the counter's growth is known: between usable readings, and after the last one while it is fresh.
+
+    What a counter grew by between two readings is a fact whatever lies between them, so that time counts even where readings are missing, but not
+    where the counter began anew there: nobody knows what it had reached. As an increase belongs to the reading that shows it, a span ends with that
+    reading's own instant, and the first of all readings accounts for nothing. Spans may begin before the window, with the last reading before
+    it; those of pieces that adjoin unite to those of the whole.
+    """
+    series, missing = inputs.series(role), inputs.unknown.get(role, ())
+    value, usable = series.integers(inputs.scale(role))
+    time, value = series.time_us[usable], value[usable]
+    if not len(time):
+        return ()
+    bridged = (np.diff(time) <= LOOKBACK_US) & (time[1:] >= window.start_us) & ~((np.diff(value) < 0) & touched(missing, time[:-1], time[1:]))
+    fresh_until = _expiry(series.time_us, inputs.hold_us(role), missing)[usable]
+    following = np.append(series.time_us[1:], _FOREVER)[usable]
+    starts, ends = np.maximum(time + 1, window.start_us), np.minimum(np.minimum(fresh_until, following), window.end_us)
+    return union((*_runs(time, bridged), *zip(starts.tolist(), ends.tolist(), strict=True)))
+
+
+def growth_lost(inputs: Inputs, roles: Sequence[str], window: Window) -> Spans:
+    """Where an absent part may have shown growth of these counters: from its start to the next usable reading, which would show it."""
+    found: list[Span] = []
+    for role in roles if inputs.absent else ():
+        series = inputs.series(role)
+        found += until_heard(inputs.absent, series.time_us[series.integers(inputs.scale(role))[1]])
+    return clipped(union((start, end + 1) for start, end in found), window.start_us, window.end_us)
+
+
+def touched(spans: Spans, start_us: NDArray[np.int64], end_us: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the times [start, end) meet one of the spans."""
+    if not spans:
+        return np.zeros(len(start_us), np.bool_)
+    edges = np.array(spans, np.int64)
+    place = np.searchsorted(edges[:, 1], start_us, side="right")
+    found: NDArray[np.bool_] = np.append(edges[:, 0], _FOREVER)[place] < end_us
+    return found
+
+
+def _runs(time: NDArray[np.int64], bridged: NDArray[np.bool_]) -> list[Span]:
+    """(first, last] of every run of readings of which each is bridged to the next."""
+    around = np.concatenate(([False], bridged, [False]))
+    first, last = np.flatnonzero(around[1:] & ~around[:-1]), np.flatnonzero(around[:-1] & ~around[1:])
+    return list(zip((time[first] + 1).tolist(), (time[last] + 1).tolist(), strict=True))
+
+
+def _expiry(time: NDArray[np.int64], hold_us: int, missing: Spans) -> NDArray[np.int64]:
+    """Until when each reading can hold: its maximum age, or the start of a span in which readings are missing; at once inside of one."""
+    expiry = time + hold_us
+    if missing:
+        edges = np.array(missing, np.int64)
+        limit = np.append(edges[:, 0], _FOREVER)[np.searchsorted(edges[:, 1], time, side="right")]
+        expiry = np.minimum(expiry, np.maximum(limit, time))
+    return expiry
+
+
+def _hold(series: Series, value: NDArray[np.int64], hold_us: int, missing: Spans) -> Steps:
     time = series.time_us
     if not len(time):
         return Steps(time, value)
-    expiry = time + hold_us
+    expiry = _expiry(time, hold_us, missing)
     stale = expiry < np.append(time[1:], _FOREVER)
     edges = np.concatenate((time, expiry[stale]))
     values = np.concatenate((value, np.full(int(stale.sum()), UNKNOWN, np.int64)))

@@ -6,6 +6,7 @@ import httpx
 import msgspec
 
 from analytics.indicator import Components
+from analytics.missing import Missing, missing_of
 from workshop.errors import ConfigError, NotConnected, Rejected
 from workshop.register import Workshop, check_register
 from workshop.window import HOUR_US, Window
@@ -19,6 +20,12 @@ _TIMEOUT_S = 30.0
 class _RegisterAnswer(msgspec.Struct):
     register: Workshop
     digest: str
+
+
+class _GapRow(msgspec.Struct):
+    signals: list[str]
+    from_us: int
+    to_us: int
 
 
 class ServiceApi:
@@ -35,6 +42,11 @@ class ServiceApi:
         if answer.register.digest != answer.digest:
             raise Rejected(f"{self._url}: its register has another digest than it says; are gateway and analytics of one version?")
         return answer.register
+
+    def missing(self, window: Window) -> Missing:
+        """The declared gaps that meet the window."""
+        rows = self._ask("GET", "/v1/gaps", list[_GapRow], params={"from_us": window.start_us, "to_us": window.end_us})
+        return missing_of((row.signals, row.from_us, row.to_us) for row in rows)
 
     def hours_there(self, indicator: str, version: int, window: Window) -> dict[tuple[str, int], str]:
         """Input digests of the full hours that the gateway has, by equipment and start."""

@@ -74,6 +74,7 @@ class Hours:
 
     def _measure(self, hour: Window) -> list[ComponentsRow]:
         rows: list[ComponentsRow] = []
+        missing = self._api.missing(Window(hour.start_us - LOOKBACK_US, hour.end_us))
         for item in self._register.equipment:
             applying = [indicator for indicator in self._indicators if indicator.applies(item)]
             wanted = {name for indicator in applying for name in needed_signals(indicator, self._register) if split_signal_id(name)[0] == item.id}
@@ -82,7 +83,7 @@ class Hours:
             if wanted:
                 series = series_of(self._engine.read(sorted(wanted), Window(hour.start_us - LOOKBACK_US, hour.end_us)))
             for indicator in applying:
-                for inputs, piece in inputs_by_hour(indicator, self._register, item, series, hour):
+                for inputs, piece in inputs_by_hour(indicator, self._register, item, series, hour, missing):
                     rows.append(row_of(indicator.measure(inputs, piece), digest_of(inputs)))
         return rows
 

@@ -1,7 +1,7 @@
 """From parts to verdicts: the one function that the gateway and the verifier share, so that both say the same.
 
 Derived values never support a claim: parts of edges enrolled as *derived* are left out. A part that is not there, or cannot be decoded, lowers
-coverage, since its readings are missing.
+coverage as declared gaps do: what was said before it is not held over it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ def _measure(
 def _figure(indicator: Indicator, result: Result, provenance: set[Provenance]) -> Figure:
     return Figure(
         result.indicator, result.version, result.value, result.low, result.high, result.method, result.unit, result.coverage, result.counts,
-        result.why, indicator.places, Decimal(indicator.min_coverage), tuple(sorted(provenance)),
+        result.why, indicator.places, Decimal(indicator.min_coverage), tuple(sorted(provenance)), result.least_coverage, result.lost_us,
     )
 
 

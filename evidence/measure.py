@@ -1,7 +1,7 @@
 """From parts to components, hour after hour: what is in memory is two hours of readings, however long the window is.
 
 A part that is authentic but cannot be decoded, or holds other rows or times than its signed header says, counts as absent and is named: one rule for
-gateway and verifier.
+gateway and verifier. All that begin before a piece's end are known when it is measured.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from analytics.compute import LOOKBACK_US, measure_all, needed_signals
 from analytics.indicator import Components, Indicator
+from analytics.missing import Missing, joined, missing_of
+from evidence.missing import without_stale_carry
 from evidence.parts import PROVENANCES, PartTable, Reader
 from workshop.block import Block, concat
 from workshop.columns import Columns, Decoder, body_bytes
@@ -76,10 +78,13 @@ def measure(table: PartTable, reader: Reader, task: Task) -> Measured:
     kept = _block(signals, none, none, none, few, np.zeros(0, np.float64), none, few)
     for slab in task.slabs:
         kept = _sorted(concat([kept, *gather.until(slab.end_us)]))
+        missing = gather.missing
+        if slab.start_us - LOOKBACK_US < task.window.start_us:
+            kept = without_stale_carry(kept, missing, task.window)
         late = kept.source_time_us >= slab.end_us
         block = kept.take(~late) if bool(late.any()) else kept
         for found, register in zip(components, task.revisions, strict=True):
-            found.extend(measure_all(task.indicators, register, block, slab))
+            found.extend(measure_all(task.indicators, register, block, slab, missing))
         kept = kept.take(kept.source_time_us >= slab.end_us - LOOKBACK_US)
     return Measured(tuple(tuple(found) for found in components), gather.sources, tuple(sorted(gather.malformed)))
 
@@ -113,6 +118,19 @@ class _Gather:
         self._numbers: dict[tuple[int, int], tuple[object, NDArray[np.int64]]] = {}
         self.sources = np.zeros((len(PROVENANCES), len(signals)), np.bool_)
         self.malformed: set[int] = set()
+        self._missing = table.missing, 0
+
+    @property
+    def missing(self) -> Missing:
+        """What the headers say is not there, and the malformed parts so far."""
+        found, number = self._missing
+        if number < len(self.malformed):
+            table, parts = self._table, sorted(self.malformed)
+            found = joined(table.missing, missing_of((), (
+                (table.equipment_names[int(table.equipment[part])], int(table.from_us[part]), int(table.to_us[part]) + 1) for part in parts
+            )))
+            self._missing = found, len(parts)
+        return found
 
     def until(self, time_us: int) -> Iterator[Block]:
         """The rows of the next parts, up to those that begin at this time."""

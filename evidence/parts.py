@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.compute import LOOKBACK_US
+from analytics.missing import Missing
+from evidence.missing import Holes
 from workshop.batch import Header, PartEntry, Provenance, SealedBatch, decode_header
 from workshop.errors import Rejected
 from workshop.window import Window
@@ -79,6 +81,8 @@ class PartTable(NamedTuple):
     batch: NDArray[np.int64]
     place: NDArray[np.int64]
     """i64[p, 3]"""
+    missing: Missing
+    """What the headers say is not there in the window and its lookback: declared gaps, and parts without a place."""
 
     def name(self, part: int) -> tuple[str, int, int, str]:
         """(edge, epoch, seq, equipment) of a part."""
@@ -98,6 +102,7 @@ class PartIndex:
         self._equipment: dict[str, int] = {}
         self._batches: list[tuple[str, int, int]] = []
         self._columns = array("q")
+        self._holes = Holes(window)
 
     def add(self, header: Header, places: Sequence[Place | None]) -> None:
         """The next batch; None where a part is not there."""
@@ -105,8 +110,11 @@ class PartIndex:
             return
         self._batches.append((header.edge, header.epoch, header.seq))
         provenance = PROVENANCES.index(header.provenance)
+        self._holes.header(header)
         for entry, place in zip(header.parts, places, strict=True):
-            if place is not None and meets(entry, self._window):
+            if place is None:
+                self._holes.part(entry)
+            elif meets(entry, self._window):
                 number = self._equipment.setdefault(entry.equipment, len(self._equipment))
                 self._columns.extend((entry.from_us, entry.to_us, entry.rows, number, provenance, len(self._batches) - 1, *place))
 
@@ -115,7 +123,8 @@ class PartIndex:
         rows = np.frombuffer(self._columns, np.int64).reshape(-1, 9) if self._columns else np.zeros((0, 9), np.int64)
         from_us, to_us, number, equipment, provenance, batch = (np.ascontiguousarray(column) for column in rows.T[:6])
         place = np.ascontiguousarray(rows[:, 6:])
-        return PartTable(tuple(self._equipment), tuple(self._batches), from_us, to_us, number, equipment, provenance, batch, place)
+        names, batches, missing = tuple(self._equipment), tuple(self._batches), self._holes.missing
+        return PartTable(names, batches, from_us, to_us, number, equipment, provenance, batch, place, missing)
 
 
 class Parts(NamedTuple):

@@ -53,6 +53,10 @@ class Figure(msgspec.Struct, frozen=True):
     """Decimals after rounding; None compares the figure as it is."""
     min_coverage: Decimal = Decimal(0)
     provenance: tuple[Provenance, ...] = ()
+    least_coverage: Decimal | None = None
+    """Of the machine about whose counters least is known; None where no counters are summed."""
+    lost_us: int = 0
+    """Time for which absent parts may hide what was counted."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -127,7 +131,7 @@ def rounded(value: Decimal, places: int | None) -> Decimal:
 
 
 def too_thin(figure: Figure, min_coverage: Decimal | None = None, min_count: Mapping[str, int] | None = None) -> Words | None:
-    """Why this figure supports no answer, or None: no value, coverage below the minimum, or fewer counts than the claim itself demands."""
+    """Why this figure supports no answer, or None: no value, data missing, or fewer counts than the claim itself demands."""
     least = max(figure.min_coverage, min_coverage or Decimal(0))
     if figure.value is None:
         why = figure.why or "there are no usable readings"
@@ -136,6 +140,16 @@ def too_thin(figure: Figure, min_coverage: Decimal | None = None, min_count: Map
         return Words(
             f"coverage {figure.coverage} of the window is below the minimum {least}: data is missing",
             f"窗口内数据覆盖率 {figure.coverage} 低于最低要求 {least}: 数据缺失",
+        )
+    if figure.least_coverage is not None and figure.least_coverage < least:
+        return Words(
+            f"what one machine counted is known for {figure.least_coverage} of the time, below the minimum {least}: its data is missing",
+            f"有设备的计数仅在 {figure.least_coverage} 的时间内已知, 低于最低要求 {least}: 该设备数据缺失",
+        )
+    if figure.lost_us:
+        return Words(
+            f"parts are absent, and no reading shows what was counted in {figure.lost_us} µs about them: data is missing",
+            f"部分数据缺失, 约 {figure.lost_us} 微秒内的计数无从得知",
         )
     for name, number in sorted((min_count or {}).items()):
         got = figure.counts.get(name)

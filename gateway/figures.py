@@ -11,6 +11,7 @@ import msgspec
 
 from analytics.compute import LOOKBACK_US, components_of, needed_signals
 from analytics.indicator import Components, Indicator, Result
+from analytics.missing import missing_of
 from evidence.archived import parts_in
 from evidence.bundle import export
 from evidence.evaluate import evaluate
@@ -64,8 +65,9 @@ class Figures:
         posted = self._posted(indicator, window) if window.length_us > RAW_US else {}
         components = [piece for pieces in posted.values() for piece in pieces]
         for piece in _rest(window, posted):
-            block = engine.read(signals, Window(piece.start_us - LOOKBACK_US, piece.end_us))
-            components += components_of(indicator, register, block, piece)
+            span = Window(piece.start_us - LOOKBACK_US, piece.end_us)
+            missing = missing_of((gap.signals, gap.from_us, gap.to_us) for _, gap in self._house.archive.gaps_in(span))
+            components += components_of(indicator, register, engine.read(signals, span), piece, missing)
         return indicator.evaluate(components, register, window)
 
     def _posted(self, indicator: Indicator, window: Window) -> dict[Window, list[Components]]:

@@ -147,6 +147,14 @@ class Archive(EdgeBook):
         """Index before which the parts of all batches are deleted; 0 when nothing was pruned."""
         return self._pruned_end
 
+    def gaps_in(self, window: Window) -> list[tuple[str, Gap]]:
+        """(edge, gap) of the declared gaps that meet the window, in the log's order; only batches that reach into it are read."""
+        sql = "SELECT header FROM batches WHERE gaps > 0 AND from_us < ? AND to_us > ? ORDER BY number"
+        headers = [decode_header(header) for (header,) in self._reader.execute(sql, (window.end_us, window.start_us))]
+        return [
+            (header.edge, gap) for header in headers for gap in header.gaps if gap.from_us < window.end_us and gap.to_us > window.start_us
+        ]
+
     def prune(self, before_us: int, *, author: str, reason: str, limit: int | None = None) -> Prune:
         """Deletes the parts of the oldest batches, those that hold nothing from `before_us` on, up to the first that does; with an entry "prune".
 

@@ -15,15 +15,19 @@ class Availability:
     """APT / PBT over the known part of the planned busy time."""
 
     id = "availability"
-    version = 1
+    version = 2
     title_zh = "设备可用率"
     title_en = "Availability"
     unit = "1"
     roles: tuple[str, ...] = STATE_ROLES
     formula = "APT / PBT (PBT: its known part)"
-    notes_zh = "计划工作时间内的调整与等待计为损失。状态未知的时间不计入PBT并降低覆盖率;区间把未知时间全部计为停机或全部计为生产。"
+    notes_zh = (
+        "计划工作时间内的调整与等待计为损失。状态未知的时间(含缺数之后至下一读数)不计入PBT并降低覆盖率;"
+        "区间把未知时间全部计为停机或全部计为生产。"
+    )
     notes_en = (
-        "Setup and waiting within planned time are losses. Time with unknown state is left out of PBT and lowers the coverage; the interval "
+        "Setup and waiting within planned time are losses. Time with unknown state, from a hole in the data to the next reading too, is "
+        "left out of PBT and lowers the coverage; the interval "
         "counts all of it as lost, or all of it as production."
     )
     source = SOURCE

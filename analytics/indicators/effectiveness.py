@@ -15,16 +15,20 @@ class Effectiveness:
     """PRI × PQ / APT. Above 1 the ideal cycle in the register is not the true minimum: that is said, never clamped."""
 
     id = "effectiveness"
-    version = 1
+    version = 2
     title_zh = "设备性能率"
     title_en = "Effectiveness"
     unit = "1"
     roles: tuple[str, ...] = (*STATE_ROLES, "produced_count")
     formula = "PRI × PQ / APT"
-    notes_zh = "PRI取台账中的理想节拍。仅计入状态与计数器均已知时间内的零件;大于1说明理想节拍不是真实最小值,予以说明而不截断。"
+    notes_zh = (
+        "PRI取台账中的理想节拍。仅计入状态与计数器均已知时间内的零件;"
+        "区间把未知时间全部计为无产出的生产或全部计为理想生产;大于1说明理想节拍不是真实最小值,予以说明而不截断。"
+    )
     notes_en = (
-        "PRI is the ideal cycle in the register. Only parts made in time in which states and counter are known are set against that time. A "
-        "value above 1 means that PRI is not the true minimum: flagged, never clamped."
+        "PRI is the ideal cycle in the register. Only parts made in time in which states and counter are known are set against that time; "
+        "the interval counts all unknown time as production without a part, or at the ideal cycle. A value above 1 means that PRI is not the "
+        "true minimum: flagged, never clamped."
     )
     source = SOURCE
     places = 6
@@ -43,6 +47,9 @@ class Effectiveness:
         measured = gather(self, components, register, window)
         ideal_us, apt_us = measured.total("ideal_us"), measured.total("apt_us")
         value = ratio(ideal_us, apt_us, self.places)
+        unknown_us = measured.expected_us - measured.covered_us if register.shifts else 0
+        low = ratio(ideal_us, apt_us + unknown_us, self.places) if apt_us else None
+        high = ratio(ideal_us * apt_us + max(ideal_us, apt_us) * unknown_us, apt_us * (apt_us + unknown_us), self.places) if apt_us else None
         fast = [name for name, item in measured.by_equipment.items() if item.values.get("ideal_us", 0) > item.values.get("apt_us", 0)]
         counts = {"produced": measured.total("produced"), "apt_s": apt_us // 1_000_000, "ideal_s": ideal_us // 1_000_000, **counter_notes(measured)}
         why = sentences(
@@ -51,8 +58,8 @@ class Effectiveness:
             f"states mapped by {STATE_MAPPING}", shortage(self, measured.coverage),
         )
         return Result(
-            self.id, self.version, value, value, value, "measured, no sampling interval", self.unit, measured.coverage, counts,
-            [Exclusion(name, "effectiveness above 1") for name in fast], why, detail=measured.detail,
+            self.id, self.version, value, low, high, "bounds: unknown time all production without a part … at the ideal cycle", self.unit,
+            measured.coverage, counts, [Exclusion(name, "effectiveness above 1") for name in fast], why, detail=measured.detail,
         )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.indicator import Components, Exclusion, Indicator, Result, gather, listed, ratio, sentences, shortage
+from analytics.indicator import Components, Exclusion, Indicator, Result, doubts, gather, listed, ratio, sentences
 from analytics.production import counter_notes
 from analytics.series import ENERGY_SCALES, Inputs
-from analytics.steps import cut, fresh, increases
+from analytics.steps import accounted, cut, fresh, growth_lost, increases
 from workshop.calendar import local_hour, zone_of
 from workshop.errors import ConfigError
 from workshop.register import Equipment, Workshop
@@ -17,16 +17,20 @@ class EnergyPerGoodPart:
     """Electricity of all equipment with a meter, over the good parts of all equipment that counts them."""
 
     id = "energy_per_good_part"
-    version = 1
+    version = 2
     title_zh = "单位合格品电耗"
     title_en = "Electricity per good part"
     unit = "kW.h/{part}"
     roles: tuple[str, ...] = ("energy_import", "good_count")
     formula = "Σ Δ energy_import / Σ good parts"
-    notes_zh = "分子包括所有有电表的设备(含辅助设备与待机),分母为所有计合格数的设备。仅电能,未折标准煤。没有电表的设备在说明中列出。"
+    notes_zh = (
+        "分子包括所有有电表的设备(含辅助设备与待机),分母为所有计合格数的设备。仅电能,未折标准煤。没有电表的设备在说明中列出。"
+        "缺数前后均有读数即增量已知;每台设备增量已知的时间均须足够。"
+    )
     notes_en = (
         "The numerator holds all metered equipment, auxiliary equipment and standby included; the denominator all equipment that counts good parts. "
-        "Electricity only, not converted to coal equivalent. Equipment without a meter is named."
+        "Electricity only, not converted to coal equivalent. Equipment without a meter is named. What a counter grew by between two good "
+        "readings is known whatever is missing between them; of every single machine this must be known for enough of the time."
     )
     source = "ISO 22400-2, comprehensive energy consumption (per produced quantity there)"
     places = 4
@@ -61,6 +65,7 @@ class EnergyPerGoodPart:
         return Components(
             self.id, self.version, inputs.equipment.id, local_hour(window.start_us, zone_of(inputs.register)), window.start_us, window.end_us,
             pieces.total_us(known), sum(part.length_us for part in inputs.observed), values,
+            {role: accounted(inputs, role, window) for role in counters}, growth_lost(inputs, counters, window),
         )
 
     def evaluate(self, components: Sequence[Components], register: Workshop, window: Window) -> Result:
@@ -72,11 +77,12 @@ class EnergyPerGoodPart:
         counts = {"energy_mwh": energy_mwh, "good": good, **counter_notes(measured, ("resets", "beginnings", "conflicts"))}
         why = sentences(
             f"{energy_mwh} mWh for {good} good parts" if good else "undefined: no good parts in the window",
-            f"without a meter, so not counted: {listed(unmetered)}" if unmetered else "", shortage(self, measured.coverage),
+            f"without a meter, so not counted: {listed(unmetered)}" if unmetered else "", doubts(self, measured),
         )
         return Result(
             self.id, self.version, value, value, value, "measured, no sampling interval", self.unit, measured.coverage, counts,
-            [Exclusion(name, "no energy meter") for name in unmetered], why, detail=measured.detail,
+            [Exclusion(name, "no energy meter") for name in unmetered], why, detail=measured.detail, least_coverage=measured.least,
+            lost_us=measured.lost_us,
         )
 
 

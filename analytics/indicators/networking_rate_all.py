@@ -14,16 +14,17 @@ class NetworkingRateAll:
     """k networked of N in service, digital or not; a census of the register."""
 
     id = "networking_rate_all"
-    version = 1
+    version = 2
     title_zh = "设备联网率(联网设备/全部设备)"
     title_en = "Networking rate (networked / all equipment)"
     unit = "1"
     roles: tuple[str, ...] = ROLES
     formula = "networked equipment / all equipment in the register in service"
-    notes_zh = "联网:计划工作时间内,连接状态已知时间的90%以上连接正常且收到设备自身的有效读数。未知时间降低覆盖率。无信号的设备计入分母。"
+    notes_zh = "联网:计划工作时间的90%以上连接正常且收到设备自身的有效读数。未知时间不计为联网;其归属影响结论的设备为未定。无信号的设备计入分母。"
     notes_en = (
-        "Networked: for at least 90 % of the known watched time the link was up and the machine itself had given a good reading within its "
-        "maximum age. Unknown time lowers the coverage. Equipment without signals stays in the denominator."
+        "Networked: for at least 90 % of the watched time the link was up and the machine itself had given a good reading within its "
+        "maximum age. Unknown time is not connected; a machine for which it decides is undetermined. "
+        "Equipment without signals stays in the denominator."
     )
     source = SOURCE
     places = 6

@@ -14,7 +14,7 @@ class NetworkingRateDigital:
     """k networked of N digital; a census. What is networked but not digital is named, and not counted."""
 
     id = "networking_rate_digital"
-    version = 1
+    version = 2
     title_zh = "设备联网率(联网设备/数字化设备)"
     title_en = "Networking rate (networked / digital equipment)"
     unit = "1"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, gather, listed, sentences, shortage
+from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, gather, growth_doubt, listed, sentences, shortage
 from analytics.production import SOURCE, STATE_ROLES, calendar_note, counter_notes, makes_parts, measure_production
 from analytics.series import Inputs
 from workshop.register import Equipment, Workshop
@@ -16,16 +16,19 @@ class Oee:
     """The product of the three, from sums over all equipment and rounded once."""
 
     id = "oee"
-    version = 1
+    version = 2
     title_zh = "设备综合效率(OEE)"
     title_en = "OEE index"
     unit = "1"
     roles: tuple[str, ...] = (*STATE_ROLES, "produced_count", "good_count")
     formula = "(APT / PBT) × (PRI × PQ / APT) × (GQ / PQ) (PBT: its known part)"
-    notes_zh = "多台设备先分别求和再相除,不取平均。已知时间指状态与计数器均已知;区间把未知时间全部计为损失或全部计为理想生产。"
+    notes_zh = (
+        "多台设备先分别求和再相除,不取平均。"
+        "已知时间指状态与计数器均已知,缺数之后至下一读数为未知;区间把未知时间全部计为损失或全部计为理想生产。"
+    )
     notes_en = (
-        "Of a group: sums divided, never a mean of OEEs. Known is time in which states and counters are known; the interval counts all "
-        "unknown time as lost, or all of it as ideal production."
+        "Of a group: sums divided, never a mean of OEEs. Known is time in which states and counters are known, which they are not "
+        "from a hole in the data to the next reading; the interval counts all unknown time as lost, or all of it as ideal production."
     )
     source = SOURCE
     places = 6
@@ -60,11 +63,11 @@ class Oee:
         why = sentences(
             calendar_note(bool(planned_us)), f"undefined: {' and '.join(undefined)} is 0" if undefined else "",
             f"effectiveness above 1, so the ideal cycle in the register is not the true minimum: {listed(fast)}" if fast else "",
-            f"states mapped by {STATE_MAPPING}", shortage(self, measured.coverage),
+            f"states mapped by {STATE_MAPPING}", growth_doubt(measured), shortage(self, measured.coverage),
         )
         return Result(
             self.id, self.version, value, low, high, "bounds: unknown time all lost … all ideal production", self.unit, measured.coverage, counts,
-            [Exclusion(name, "effectiveness above 1") for name in fast], why, detail=measured.detail,
+            [Exclusion(name, "effectiveness above 1") for name in fast], why, detail=measured.detail, lost_us=measured.lost_us,
         )
 
 

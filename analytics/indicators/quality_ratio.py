@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.indicator import Components, Indicator, Result, gather, ratio, sentences, shortage
+from analytics.indicator import Components, Indicator, Result, doubts, gather, ratio, sentences
 from analytics.production import SOURCE, calendar_note, counter_notes, makes_parts, measure_production
 from analytics.series import Inputs
 from workshop.register import Equipment, Workshop
@@ -14,15 +14,20 @@ class QualityRatio:
     """GQ / PQ. Not the first pass yield: reworked parts count as good."""
 
     id = "quality_ratio"
-    version = 1
+    version = 2
     title_zh = "合格率"
     title_en = "Quality ratio"
     unit = "1"
     roles: tuple[str, ...] = ("produced_count", "good_count")
     formula = "GQ / PQ"
-    notes_zh = "不是一次合格率:返工后合格也计为合格。仅计划工作时间内的零件;大于1说明计数器不一致,予以说明而不截断。"
+    notes_zh = (
+        "不是一次合格率:返工后合格也计为合格。仅计划工作时间内的零件;"
+        "缺数前后均有读数即增量已知,每台设备增量已知的时间均须足够;大于1说明计数器不一致,予以说明而不截断。"
+    )
     notes_en = (
-        "Not the first pass yield: reworked parts count as good. Parts in planned busy time. Above 1 the two counters disagree: flagged, "
+        "Not the first pass yield: reworked parts count as good. Parts in planned busy time. What a counter grew by between two "
+        "good readings is known whatever is missing between them; of every single machine this must be known for enough of the time. "
+        "Above 1 the two counters disagree: flagged, "
         "never clamped."
     )
     source = SOURCE
@@ -45,11 +50,11 @@ class QualityRatio:
         counts = {"good": good, "produced": produced, **counter_notes(measured, ("resets", "beginnings", "conflicts"))}
         why = sentences(
             calendar_note(bool(register.shifts and measured.expected_us)), "" if produced else "undefined: no parts produced",
-            "more good than produced parts: the counters disagree" if good > produced else "", shortage(self, measured.coverage),
+            "more good than produced parts: the counters disagree" if good > produced else "", doubts(self, measured),
         )
         return Result(
             self.id, self.version, value, value, value, "measured, no sampling interval", self.unit, measured.coverage, counts, [], why,
-            detail=measured.detail,
+            detail=measured.detail, least_coverage=measured.least, lost_us=measured.lost_us,
         )
 
 

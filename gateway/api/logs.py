@@ -9,8 +9,10 @@ from gateway.auth import PEOPLE, Caller, needs
 from gateway.documents import answers, json_answer
 from gateway.house import House
 from gateway.shapes import CheckpointAnswer, GapRow, ProofAnswer
+from workshop.window import Window
 
 Log = Literal["data", "control"]
+Time = Annotated[int, Query(ge=-(2**62), le=2**62, description="µs UTC")]
 Size = Annotated[int, Query(ge=0)]
 
 
@@ -19,9 +21,11 @@ def routes(house: House) -> APIRouter:
     router = APIRouter(tags=["logs"])
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
 
-    @router.get("/v1/gaps", summary="Every declared loss, in the order of the log", responses=answers("GapRow", many=True))
-    def gaps(_: reader) -> Response:
-        return json_answer([GapRow(edge, list(gap.signals), gap.from_us, gap.to_us, gap.reason) for edge, gap in house.archive.gaps()])
+    @router.get("/v1/gaps", summary="Every declared loss that meets [from_us, to_us), in the order of the log",
+                responses=answers("GapRow", many=True))
+    def gaps(_: reader, from_us: Time = -(2**62), to_us: Time = 2**62) -> Response:
+        found = house.archive.gaps_in(Window(from_us, to_us))
+        return json_answer([GapRow(edge, list(gap.signals), gap.from_us, gap.to_us, gap.reason) for edge, gap in found])
 
     @router.get("/v1/quarantine", summary="Rows that the engine could not take, with the reason", responses=answers("QuarantinedRow", many=True))
     def quarantine(_: reader, limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000) -> Response:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analytics.compute import components_of, compute, compute_all, needed_signals
 from analytics.indicator import Components, load_indicators, merge, merge_all
+from analytics.missing import NOTHING, Missing, missing_of
 from analytics.series import inputs_of
 from tests.unit.analytics.plant import SIGNALS, START_US, block, machine, reading, workshop
 from workshop.block import block_of
@@ -43,24 +44,37 @@ def readings(draw: st.DrawFn) -> list[Reading]:
     return found
 
 
-def parts_of(identifier: str, rows: list[Reading], window: Window) -> list[Components]:
-    return components_of(KNOWN[identifier], REGISTER, block_of(rows), window)
+@st.composite
+def holes(draw: st.DrawFn) -> Missing:
+    """Gaps of single signals and absent parts, around the same moments as readings and across borders."""
+    span = st.tuples(st.integers(-70 * 60, MINUTES * 60), st.sampled_from([1, 3, 20, 600, 4000]))
+    gaps = [((f"cnc-01/{draw(st.sampled_from(SIGNALS)).name}",), *_span(draw(span))) for _ in range(draw(st.integers(0, 4)))]
+    return missing_of(gaps, [("cnc-01", *_span(draw(span))) for _ in range(draw(st.integers(0, 2)))])
 
 
-def whole_of(identifier: str, rows: list[Reading]) -> dict[str, Any]:
+def _span(drawn: tuple[int, int]) -> tuple[int, int]:
+    start = START_US + drawn[0] * SECOND_US
+    return start, start + drawn[1] * SECOND_US
+
+
+def parts_of(identifier: str, rows: list[Reading], window: Window, missing: Missing = NOTHING) -> list[Components]:
+    return components_of(KNOWN[identifier], REGISTER, block_of(rows), window, missing)
+
+
+def whole_of(identifier: str, rows: list[Reading], missing: Missing = NOTHING) -> dict[str, Any]:
     """Components measured over the whole window at once."""
     item = REGISTER.equipment[0]
-    return msgspec.to_builtins(KNOWN[identifier].measure(inputs_of(REGISTER, item, block_of(rows), WHOLE), WHOLE))
+    return msgspec.to_builtins(KNOWN[identifier].measure(inputs_of(REGISTER, item, block_of(rows), WHOLE, missing), WHOLE))
 
 
 @pytest.mark.parametrize("identifier", MEASURED)
-@given(rows=readings(), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4))
-@settings(max_examples=60, deadline=None)
-def test_splitting_anywhere_and_merging_gives_the_same_bits(identifier: str, rows: list[Reading], cuts: list[int]) -> None:
+@given(rows=readings(), missing=st.one_of(st.just(NOTHING), holes()), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4))
+@settings(max_examples=120, deadline=None)
+def test_splitting_anywhere_and_merging_gives_the_same_bits(identifier: str, rows: list[Reading], missing: Missing, cuts: list[int]) -> None:
     edges = sorted({START_US, *(START_US + cut for cut in cuts), WHOLE.end_us})
-    pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end))]
+    pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end), missing)]
     merged = {piece.equipment: piece for piece in merge_all(reversed(pieces))}
-    assert msgspec.to_builtins(merged["cnc-01"]) == whole_of(identifier, rows)
+    assert msgspec.to_builtins(merged["cnc-01"]) == whole_of(identifier, rows, missing)
 
 
 @pytest.mark.parametrize("identifier", MEASURED)
@@ -98,13 +112,13 @@ def test_missing_readings_never_make_more_known(rows: list[Reading], kept: int) 
         assert less.coverage <= whole.coverage
 
 
-@given(rows=readings())
+@given(rows=readings(), missing=st.one_of(st.just(NOTHING), holes()))
 @settings(max_examples=60, deadline=None)
-def test_results_stay_in_their_range_and_equal_those_of_their_hours(rows: list[Reading]) -> None:
+def test_results_stay_in_their_range_and_equal_those_of_their_hours(rows: list[Reading], missing: Missing) -> None:
     indicators = list(KNOWN.values())
-    for indicator, found in zip(indicators, compute_all(indicators, REGISTER, block_of(rows), WHOLE), strict=True):
+    for indicator, found in zip(indicators, compute_all(indicators, REGISTER, block_of(rows), WHOLE, missing), strict=True):
         assert 0 <= found.coverage <= 1
-        assert found == indicator.evaluate(components_of(indicator, REGISTER, block_of(rows), WHOLE), REGISTER, WHOLE)
+        assert found == indicator.evaluate(components_of(indicator, REGISTER, block_of(rows), WHOLE, missing), REGISTER, WHOLE)
         if found.value is not None and found.low is not None and found.high is not None:
             assert found.low <= found.value <= found.high
         if found.value is not None and indicator.id in ("networking_rate_all", "networking_rate_digital", "defect_rate", "availability"):
@@ -112,7 +126,7 @@ def test_results_stay_in_their_range_and_equal_those_of_their_hours(rows: list[R
 
 
 def piece(start: int, end: int, equipment: str = "cnc-01", **values: int) -> Components:
-    return Components("availability", 1, equipment, 0, start, end, end - start, end - start, values)
+    return Components("availability", 2, equipment, 0, start, end, end - start, end - start, values)
 
 
 def test_merge_is_associative_and_commutative() -> None:
@@ -123,7 +137,7 @@ def test_merge_is_associative_and_commutative() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [piece(1, 3), piece(2, 3, "cnc-02"), msgspec.structs.replace(piece(2, 3), version=2), msgspec.structs.replace(piece(2, 3), indicator="oee")],
+    [piece(1, 3), piece(2, 3, "cnc-02"), msgspec.structs.replace(piece(2, 3), version=1), msgspec.structs.replace(piece(2, 3), indicator="oee")],
 )
 def test_what_must_not_be_merged_is_rejected(other: Components) -> None:
     with pytest.raises(Rejected):

@@ -53,7 +53,7 @@ def test_networked_without_being_digital_is_named_and_not_counted_in_b() -> None
 
 
 @pytest.mark.parametrize(("down", "value"), [(range(50, 60), "1.000000"), (range(50, 61), "0.000000")])
-def test_nine_tenths_of_the_known_time_are_networked(down: range, value: str) -> None:
+def test_nine_tenths_of_the_watched_time_are_networked(down: range, value: str) -> None:
     found = rate("all", connected("cnc-01", 100, down), machine())
     assert found.detail["cnc-01"]["known_us"] == 100 * SECOND_US
     assert found.value == Decimal(value)

@@ -1,20 +1,24 @@
 """Measuring by the hour, in groups and in several processes gives what measuring the whole window at once gives."""
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import evidence.measure
 import evidence.processes
 from analytics.compute import LOOKBACK_US, compute_all
-from analytics.indicator import load_indicators
+from analytics.indicator import Result, load_indicators
 from evidence.measure import Task, measure, slabs_of
 from evidence.parts import Files, Memory, PartIndex, Parts, Place, parts_of
 from evidence.processes import measure_window
 from tests.tamper.workbench import T0, Edge, readings_of, small_register
-from workshop.batch import Header, Provenance, decode_header
+from workshop.batch import Gap, Header, Provenance, decode_header
 from workshop.block import Block, concat
 from workshop.part import decode_part
 from workshop.window import HOUR_US, SECOND_US, Window
@@ -38,12 +42,19 @@ def batches() -> list[tuple[Header, tuple[bytes | None, ...]]]:
 BATCHES = batches()
 
 
-def in_memory() -> Parts:
-    index, kept = PartIndex(WINDOW), []
-    for header, parts in BATCHES:
-        index.add(header, [(len(kept) + n, 0, 0) for n in range(len(parts))])
-        kept += parts
-    return Parts(index.table(), Memory(tuple(part for part in kept if part is not None)))
+def in_memory(absent: Collection[int] = (), malformed: Collection[int] = ()) -> Parts:
+    """The parts, numbered through; some are not there, some are nonsense. Every tenth header declares a gap."""
+    index, kept, number = PartIndex(WINDOW), list[bytes](), 0
+    for seq, (header, parts) in enumerate(BATCHES):
+        places: list[Place | None] = []
+        for part in parts:
+            places.append(None if number in absent else (len(kept), 0, 0))
+            kept.append(b"CJP1nonsense" if number in malformed else part or b"")
+            number += 1
+        start = header.parts[0].from_us + 7 * SECOND_US
+        gap = Gap(("cnc-01/item_state", "robot-01/energy"), start, start + SECOND_US, "disk full")
+        index.add(msgspec.structs.replace(header, gaps=(gap,)) if absent and seq % 10 == 0 else header, places)
+    return Parts(index.table(), Memory(tuple(kept)))
 
 
 def in_files(folder: Path) -> Parts:
@@ -82,6 +93,25 @@ def test_any_cut_gives_what_the_whole_gives(most_rows: int) -> None:
     results = [item.evaluate([piece for piece in found.components[0] if piece.indicator == item.id], REGISTER, WINDOW) for item in INDICATORS]
     assert results == compute_all(INDICATORS, REGISTER, whole(), WINDOW)
     assert next(result for result in results if result.indicator == "defect_rate").counts["inspected"] > 1000
+
+
+def results_of(parts: Parts, most_rows: int) -> list[Result]:
+    """As one stretch a slab, so that none knows what another has read."""
+    slabs = [slab for slab, _ in slabs_of(parts.table, WINDOW, most_rows)]
+    pieces = [piece for slab in slabs for piece in measure(*parts, Task(INDICATORS, (REGISTER,), WINDOW, (slab,))).components[0]]
+    return [item.evaluate([piece for piece in pieces if piece.indicator == item.id], REGISTER, WINDOW) for item in INDICATORS]
+
+
+@given(chosen=st.sets(st.integers(0, 2 * len(BATCHES) - 1), min_size=1, max_size=12), most_rows=st.sampled_from([1, 3_000]))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_missing_is_missing_in_any_cut_and_malformed_is_as_good_as_absent(chosen: set[int], most_rows: int) -> None:
+    absent = results_of(in_memory(chosen, ()), 10**9)
+    assert absent == results_of(in_memory(chosen, ()), most_rows)
+    gaps_alone = {-1}
+    assert absent == results_of(in_memory(gaps_alone, chosen), most_rows) == results_of(in_memory(gaps_alone, chosen), 10**9)
+    whole = {item.indicator: item for item in results_of(in_memory(), 10**9)}
+    assert all(item.coverage <= whole[item.indicator].coverage for item in absent)
+    assert any(item.coverage < whole[item.indicator].coverage for item in absent)
 
 
 def test_two_processes_say_what_one_says(tmp_path: Path) -> None:

@@ -201,11 +201,11 @@ def test_posted_hours_are_taken_for_long_windows_and_give_the_same_result(house:
 
 
 def test_components_that_contradict_their_row_are_refused(house: House) -> None:
-    piece = Components("oee", 1, "m-1", 0, 0, HOUR_US, 0, 0, {})
-    good = ComponentsRow("oee", 1, "m-1", 0, HOUR_US, "", msgspec.to_builtins(piece))
+    piece = Components("oee", 2, "m-1", 0, 0, HOUR_US, 0, 0, {})
+    good = ComponentsRow("oee", 2, "m-1", 0, HOUR_US, "", msgspec.to_builtins(piece))
     figures = Figures(house, load_indicators())
     assert figures.accept([good]) == 1
-    for change in ({"equipment": "m-2"}, {"version": 2}, {"end_us": 7}, {"components": {}}, {"indicator": "none"}):
+    for change in ({"equipment": "m-2"}, {"version": 1}, {"end_us": 7}, {"components": {}}, {"indicator": "none"}):
         with pytest.raises(Rejected, match="components of"):
             figures.accept([msgspec.structs.replace(good, **change)])
 

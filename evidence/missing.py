@@ -1,0 +1,51 @@
+"""What the signed headers say is not there, for a window: declared gaps, and parts that are withheld, lost or cannot be decoded."""
+
+import numpy as np
+
+from analytics.compute import LOOKBACK_US
+from analytics.missing import Missing, clipped, missing_of
+from workshop.batch import Header, PartEntry, Provenance
+from workshop.block import Block
+from workshop.signal import split_signal_id
+from workshop.window import Window
+
+
+class Holes:
+    """Gathered header by header and part by part; what does not meet the window and its lookback is passed over."""
+
+    def __init__(self, window: Window) -> None:
+        self._start_us, self._end_us = window.start_us - LOOKBACK_US, window.end_us
+        self._gaps: list[tuple[tuple[str, ...], int, int]] = []
+        self._absent: list[tuple[str, int, int]] = []
+
+    def header(self, header: Header) -> None:
+        """The gaps that a header declares, once a header. Those of derived data say nothing about a machine."""
+        for gap in header.gaps if header.provenance is not Provenance.DERIVED else ():
+            if gap.from_us < self._end_us and gap.to_us > self._start_us:
+                self._gaps.append((gap.signals, gap.from_us, gap.to_us))
+
+    def part(self, entry: PartEntry) -> None:
+        """A part that is not there, or counts as absent because it cannot be decoded."""
+        if entry.from_us < self._end_us and entry.to_us >= self._start_us:
+            self._absent.append((entry.equipment, entry.from_us, entry.to_us + 1))
+
+    @property
+    def missing(self) -> Missing:
+        """All of it."""
+        return missing_of(self._gaps, self._absent)
+
+
+def without_stale_carry(block: Block, missing: Missing, window: Window) -> Block:
+    """The readings that may be carried into the window: of equipment with an absent part before its start, only those after that part.
+
+    Otherwise the window's first reading would show what was counted before the window as if it had been counted in it.
+    """
+    cuts = {}
+    for equipment, spans in missing.absent.items():
+        before = clipped(spans, window.start_us - LOOKBACK_US, window.start_us)
+        if before:
+            cuts[equipment] = before[-1][1]
+    if not cuts or not len(block):
+        return block
+    since = np.array([cuts.get(split_signal_id(name)[0], np.iinfo(np.int64).min) for name in block.signals], np.int64)
+    return block.take(block.source_time_us >= since[block.signal])
