@@ -166,7 +166,10 @@ def accounted(inputs: Inputs, role: str, window: Window) -> Spans:
     fresh_until = _expiry(series.time_us, inputs.hold_us(role), missing)[usable]
     following = np.append(series.time_us[1:], _FOREVER)[usable]
     starts, ends = np.maximum(time + 1, window.start_us), np.minimum(np.minimum(fresh_until, following), window.end_us)
-    return union((*_runs(time, bridged), *zip(starts.tolist(), ends.tolist(), strict=True)))
+    # A reading that is fresh until the next one, which its growth reaches: most of them are, and need no span of their own.
+    own = ends > starts
+    own[:-1] &= ~(bridged & (ends[:-1] <= time[1:]))
+    return union((*_runs(time, bridged), *zip(starts[own].tolist(), ends[own].tolist(), strict=True)))
 
 
 def growth_lost(inputs: Inputs, roles: Sequence[str], window: Window) -> Spans:
