@@ -157,7 +157,7 @@ def remarks_on(
         for item in judge_challenges(control, window, survey.parts(number, reader), survey.lacks)
     }
     return [
-        *of_data(survey.absent, (), survey.rows[0], survey.undelivered), *of_losses(control, windows[0]),
+        *of_data(survey.absent, (), survey.rows[0], survey.undelivered), *of_losses(control, windows),
         *of_challenges([judged[index] for index in sorted(judged)]), *of_commitments(claims, control, windows[0], registers),
     ]
 

@@ -82,7 +82,9 @@ class Control(msgspec.Struct):
     """By edge, in the log's order: (time, enrolment), or None for a revocation."""
     epochs: dict[tuple[str, int], EpochStart] = {}
     lost: dict[tuple[str, int], list[LostBatches]] = {}
-    """By edge and epoch: batches that a restore lost."""
+    """By edge and epoch: batches that are lost by a restore, or with an edge's journal."""
+    owed: tuple[str, int, int] | None = None
+    """Edge, epoch and first batch of the "gap" that must be the next entry: an edge came without its journal."""
     registers: list[tuple[int, Workshop]] = []
     sealed: dict[int, bytes] = {}
     """Root of the data log by size, from "checkpoint" and "restore" entries."""
@@ -126,6 +128,8 @@ class Control(msgspec.Struct):
         index, self.size = self.size, self.size + 1
         if (index == 0) != (kind == "origin"):
             raise Rejected(f"control entry {index} is '{kind}': the log begins with its one entry 'origin'; entries are missing or added")
+        if self.owed is not None and kind != "gap":
+            raise Rejected(f"control entry {index} is '{kind}': edge '{self.owed[0]}' came without its journal, and no 'gap' says what was lost")
         if kind not in KINDS:
             self.unknown[kind] = self.unknown.get(kind, 0) + 1
             return
@@ -155,6 +159,7 @@ class Control(msgspec.Struct):
                 self.revoked_keys[body.key] = body.control_size
             case EpochStart():
                 self.epochs[body.edge, body.epoch] = body
+                self.owed = (body.edge, body.old_epoch, body.old_seq + 1) if body.prev == "lost" else None
             case LostBatches():
                 self._lose(body)
             case RegisterRevision():
@@ -205,13 +210,26 @@ class Control(msgspec.Struct):
             enrolled.rotations.append(body)
 
     def _lose(self, body: LostBatches) -> None:
+        owed, self.owed = self.owed, None
+        if body.reason == "journal" or owed is not None:
+            stated: object = (body.edge, body.epoch, body.from_seq), body.reason, body.to_seq, body.statement, body.signature
+            if owed is None or stated != (owed, "journal", None, None, "") or body.sealed_before_us < body.sealed_after_us:
+                raise Rejected(f"lost journal of '{body.edge}': differs from the new epoch in front of it, or there is none")
+        else:
+            self._check_resume(body)
+        self.lost.setdefault((body.edge, body.epoch), []).append(body)
+
+    def _check_resume(self, body: LostBatches) -> None:
         statement = body.statement
+        if statement is None or body.reason != "restore" or self.generation == 1:
+            raise Rejected(f"lost batches of '{body.edge}': no restore lost them, or the edge does not state it")
         stated = (statement.edge, statement.epoch, statement.watermark + 1, statement.first_seq - 1, statement.origin, statement.generation)
-        if stated != (body.edge, body.epoch, body.from_seq, body.to_seq, self.origin, self.generation) or self.generation == 1:
-            raise Rejected(f"lost batches of '{body.edge}' differ from what the edge stated, or no restore lost them")
+        if stated != (body.edge, body.epoch, body.from_seq, body.to_seq, self.origin, self.generation):
+            raise Rejected(f"lost batches of '{body.edge}' differ from what the edge stated")
+        if body.sealed_before_us != statement.sealed_us or not body.sealed_after_us >= 0:
+            raise Rejected(f"lost batches of '{body.edge}': sealed before {body.sealed_before_us}, the edge states {statement.sealed_us}")
         if not verify(self._present(body.edge).keys[-1], "resume", canonical_json(statement), decode_signature(body.signature)):
             raise Rejected(f"lost batches of '{body.edge}': the statement is not signed by the edge")
-        self.lost.setdefault((body.edge, body.epoch), []).append(body)
 
     def _answer(self, time_us: int, body: Answer) -> None:
         asked, statement = self.challenges.get(body.challenge), body.statement

@@ -76,17 +76,23 @@ def of_data(absent: Iterable[Absent], malformed: Sequence[PartName], rows: int, 
     return found
 
 
-def of_losses(control: Control, window: Window) -> list[Remark]:
-    """Remarks on what restores from a backup lost."""
+def of_losses(control: Control, windows: Sequence[Window]) -> list[Remark]:
+    """Remarks on what restores from a backup, and edges that came without their journal, lost of these windows."""
     found = []
     for (edge, epoch), losses in sorted(control.lost.items()):
         for item in losses:
-            if item.to_seq >= item.from_seq and item.sealed_before_us > window.start_us:
-                words = Words(
+            if not any(item.sealed_after_us < window.end_us and item.sealed_before_us > window.start_us for window in windows):
+                continue
+            if item.to_seq is None:
+                found.append(Remark(Words(
+                    f"{edge} lost its journal of epoch {epoch}, and with it what it had not delivered after batch {item.from_seq - 1}",
+                    f"{edge} 丢失了纪元 {epoch} 的日志, 第 {item.from_seq - 1} 批之后未送达的数据随之丢失",
+                )))
+            elif item.to_seq >= item.from_seq:
+                found.append(Remark(Words(
                     f"a restore of the gateway lost batches {item.from_seq} to {item.to_seq} of {edge}, epoch {epoch}",
                     f"网关恢复时丢失 {edge}(纪元 {epoch})的第 {item.from_seq} 至 {item.to_seq} 批",
-                )
-                found.append(Remark(words))
+                )))
     return found
 
 

@@ -152,8 +152,9 @@ def _restores(control: Control) -> list[str]:
 
 def _losses(control: Control) -> list[str]:
     return [
-        f"lost in a restore, as the edge states: batches {item.from_seq} to {item.to_seq} of {edge}, epoch {epoch}"
-        for (edge, epoch), items in sorted(control.lost.items()) for item in items if item.to_seq >= item.from_seq
+        f"lost with the journal of {edge}: what epoch {epoch} held after batch {item.from_seq - 1}" if item.to_seq is None
+        else f"lost in a restore, as the edge states: batches {item.from_seq} to {item.to_seq} of {edge}, epoch {epoch}"
+        for (edge, epoch), items in sorted(control.lost.items()) for item in items if item.to_seq is None or item.to_seq >= item.from_seq
     ]
 
 

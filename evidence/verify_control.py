@@ -78,6 +78,8 @@ def check_control(
             control.take(entry.kind, entry.time_us, entry.body)
             tree.append(leaf_hash(leaf))
     roots[tree.size] = tree.root()
+    if control.owed is not None:
+        raise Rejected(f"edge '{control.owed[0]}' came without its journal in the last entry, and no 'gap' says what was lost")
     if tree.size != checkpoint.size or tree.root() != checkpoint.root:
         raise Rejected(
             f"got {tree.size} entries with root {tree.root().hex()}, the signed checkpoint says {checkpoint.size} with {checkpoint.root.hex()}: "

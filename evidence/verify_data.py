@@ -135,6 +135,7 @@ class _Chain(msgspec.Struct, frozen=True):
     epoch: int
     seq: int
     digest: str
+    sealed_us: int
 
 
 def check_batches(bag: BagReader, predicate: Predicate, control: Control, trust: TrustFile | None, survey: Survey) -> int:
@@ -158,7 +159,7 @@ def check_batches(bag: BagReader, predicate: Predicate, control: Control, trust:
         where = f"batch {item.index} ({header.edge}, epoch {header.epoch}, {header.seq})"
         _check_edge(header, batch, accepted_us, control, trust, where)
         _check_follows(header, chains.get(header.edge), control, survey.ranges[-1].first == 0, where)
-        chains[header.edge] = _Chain(header.epoch, header.seq, batch.digest)
+        chains[header.edge] = _Chain(header.epoch, header.seq, batch.digest, header.sealed_us)
         edges.add(header.edge)
         if len(batch.parts) != len(header.parts):
             raise Rejected(f"{where}: {len(batch.parts)} parts for {len(header.parts)} entries")
@@ -198,10 +199,23 @@ def _check_follows(header: Header, before: _Chain | None, control: Control, whol
         if header.epoch < before.epoch or start is None or (start.old_epoch, start.old_seq) != (before.epoch, before.seq):
             raise Rejected(f"{where}: a new epoch after ({before.epoch}, {before.seq}) that the control log does not announce so")
         seq, prev = 0, before.digest if start.prev == "chained" else NO_DIGEST
+        if start.prev == "lost":
+            _check_journal(header, before, control, where)
     for lost in control.lost.get((header.edge, header.epoch), ()):
-        if lost.from_seq == seq + 1:
+        if lost.from_seq == seq + 1 and lost.to_seq is not None and lost.statement is not None:
+            if before is not None and lost.sealed_after_us > before.sealed_us:
+                raise Rejected(f"{where}: the loss before it begins at {lost.sealed_after_us}, the batch before was sealed at {before.sealed_us}")
             seq, prev = lost.to_seq, lost.statement.prev
     if header.seq != seq + 1:
         raise Rejected(f"{where}: sequence number {header.seq}, expected {seq + 1}: a batch is missing")
     if header.prev != prev:
         raise Rejected(f"{where}: its prev is {header.prev}, expected {prev}: it does not continue the chain")
+
+
+def _check_journal(header: Header, before: _Chain, control: Control, where: str) -> None:
+    """The loss of a journal is stated from the last batch before it to the first journal after it, not less."""
+    least_us = header.epoch if header.epoch > before.sealed_us else header.sealed_us
+    for lost in control.lost.get((header.edge, before.epoch), ()):
+        if lost.to_seq is None and (lost.sealed_after_us > before.sealed_us or lost.sealed_before_us < least_us):
+            stated = f"[{lost.sealed_after_us}, {lost.sealed_before_us})"
+            raise Rejected(f"{where}: what was lost with the old journal is said to be of {stated}, it is of [{before.sealed_us}, {least_us})")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 
-from store.archive_admission import Admitted, Replayed, admit
+from store.archive_admission import Replayed, admit
 from store.archive_control import SCHEMA as CONTROL_SCHEMA
 from store.archive_edges import SCHEMA as EDGES_SCHEMA
 from store.archive_edges import EdgeBook
 from store.archive_records import Alarm, Chain, Committed, ControlEntry, EdgeRecord, QuarantinedRow, Refused, StoredBatch, TokenRecord
 from store.archive_tables import SCHEMA as TABLES_SCHEMA
 from store.archive_trees import SCHEMA as TREES_SCHEMA
-from store.control_kinds import EpochStart, Prune
+from store.control_kinds import Prune
 from store.log import LogName, data_leaf, leaf_hash
 from store.signing import SigningKey
 from store.sqlite import Database
@@ -104,7 +104,7 @@ class Archive(EdgeBook):
                         header = verdict.header
                         index = self.data_size + len(added.data)
                         if verdict.new_epoch not in (None, "first"):
-                            self._add(added, _epoch_start(verdict, chains[header.edge]), "gateway")
+                            self._begin_epoch(added, header, chains[header.edge], verdict.new_epoch)
                         leaf = leaf_hash(data_leaf(now, batch.header, batch.signature))
                         rows.append(_row(index, now, header, batch, leaf))
                         parts += ((index << _PART_BITS | n, part) for n, part in enumerate(batch.parts) if part is not None)
@@ -205,10 +205,6 @@ class Archive(EdgeBook):
             StoredBatch(number, us, SealedBatch(header, signature, tuple(parts.get(number << _PART_BITS | n) for n in range(count))))
             for number, us, count, header, signature in rows
         ]
-
-
-def _epoch_start(admitted: Admitted, before: Chain) -> EpochStart:
-    return EpochStart(admitted.header.edge, admitted.header.epoch, before.epoch, before.seq, admitted.new_epoch or "")
 
 
 def _row(index: int, now: int, header: Header, batch: SealedBatch, leaf: bytes) -> tuple[object, ...]:

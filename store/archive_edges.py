@@ -4,6 +4,7 @@ import msgspec
 
 from store.archive_control import ControlLog
 from store.archive_records import Alarm, Chain, Committed, EdgeRecord, Refused
+from store.archive_trees import Additions
 from store.control_kinds import Audit, Body, Enrolment, EpochStart, LostBatches, Revocation, Rotation
 from store.signing import SigningKey, decode_key, decode_signature, verify
 from store.sqlite import Database
@@ -180,6 +181,15 @@ class EdgeBook(ControlLog):
         if statement.first_seq <= watermark or (statement.first_seq == watermark + 1 and (same or statement.prev == NO_DIGEST)):
             return Refused("invalid", f"{where}: nothing is missing before batch {statement.first_seq}; send it")
         return None
+
+    def _begin_epoch(self, added: Additions, header: Header, before: Chain, how: str) -> None:
+        """Entry "epoch", and where the edge came without its old journal, "gap": what was in it from the last delivered batch on is lost."""
+        self._add(added, EpochStart(header.edge, header.epoch, before.epoch, before.seq, how), "gateway")
+        if how == "lost":
+            after_us = self._last_sealed_us(header.edge, before)
+            # A clock that was set back between the two tells nothing of when the new journal began.
+            before_us = header.epoch if header.epoch > after_us else max(after_us, header.sealed_us)
+            self._add(added, LostBatches(header.edge, before.epoch, before.seq + 1, None, after_us, before_us, "journal", None, ""), "gateway")
 
     def _last_sealed_us(self, edge: str, chain: Chain | None) -> int:
         rows = self._db.execute("SELECT header FROM batches WHERE edge = ? AND epoch = ? AND seq <= ? ORDER BY seq DESC LIMIT 1", (

@@ -66,7 +66,7 @@ class EpochStart(Body, frozen=True):
     """"epoch": the gateway took the first batch of a new journal of an edge.
 
     `prev` says how it continues the old epoch: "chained" to its last digest; "lost": the edge lost its journal, and whatever was in it after
-    `old_seq`; "skipped": its beginning fell into a restore, and a "gap" entry says from where it goes on.
+    `old_seq`, as the next entry, a "gap", says; "skipped": its beginning fell into a restore, and a "gap" entry says from where it goes on.
     """
 
     edge: str
@@ -92,22 +92,25 @@ class Sealed(Body, frozen=True):
 
 
 class LostBatches(Body, frozen=True):
-    """"gap": after a restore the edge no longer keeps these batches; its chain goes on with `to_seq` + 1, whose prev is the statement's.
+    """"gap": batches that the gateway knows to be lost: readings that came in after `sealed_after_us` (0: unknown) and before `sealed_before_us`.
 
-    They held readings that were sealed after `sealed_after_us` (0: unknown) and before `sealed_before_us`.
+    "restore": after a restore the edge no longer keeps them; its chain goes on with `to_seq` + 1, whose prev is the statement's. "journal": the edge
+    came with a new journal that does not continue the old one; what was in that and not delivered is lost, and nobody knows how many batches.
     """
 
     edge: str
     epoch: int
     from_seq: int
-    to_seq: int
+    to_seq: int | None
+    """The last one; null for a journal."""
     sealed_after_us: int
     sealed_before_us: int
     reason: str
-    """"restore"."""
-    statement: ResumeStatement
+    """"restore" or "journal"."""
+    statement: ResumeStatement | None
+    """Of the edge, after a restore."""
     signature: str
-    """Of the edge, over the statement, kind "resume"."""
+    """Of the edge, over the statement, kind "resume"; empty without one."""
 
 
 class Commitment(Body, frozen=True):

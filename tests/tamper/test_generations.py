@@ -12,9 +12,10 @@ from evidence.packs import load_packs
 from evidence.trust import GatewayKey, TrustFile, pin, trust_of
 from evidence.verify import Verification, verify
 from store.archive import Archive, Committed
+from store.control_kinds import LostBatches
 from store.signing import SigningKey, encode_signature
 from tests.tamper.conftest import Good
-from tests.tamper.workbench import ORIGIN, T0, WINDOW, Edge, Plant, Spoiled, readings_of
+from tests.tamper.workbench import EDGES, ORIGIN, T0, WINDOW, Edge, Plant, Spoiled, readings_of
 from workshop.batch import SealedBatch, decode_header
 from workshop.canonical import canonical_json
 from workshop.errors import VerificationError
@@ -199,4 +200,66 @@ def test_batches_of_a_revoked_edge_are_refused_and_it_is_not_waited_for(folder: 
     info = export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=folder / "b")
     assert info.ranges[-1].end < info.size
     assert found(folder / "b", trust_of(plant.archive)).ok
+    plant.archive.close()
+
+
+class Swapped:
+    """A plant whose edge-1 comes with a new journal in the middle of the window, and nothing of the old one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.plant = plant = Plant(folder)
+        plant.run(T0 - 60 * SECOND_US, 80)
+        edge = plant.edges["edge-1"]
+        self.old = edge.epoch
+        plant.now.time_us += 61 * SECOND_US
+        edge.epoch, edge.seq, edge.prev = plant.now(), 0, "0" * 64
+        for offset in range(81, 200, 20):
+            plant.now.time_us = T0 + (offset + 20) * SECOND_US
+            for name, machines in EDGES.items():
+                rows = [row for machine in machines for row in readings_of(machine, T0 + offset * SECOND_US, 20)]
+                plant.commit(plant.edges[name].seal(rows, plant.now()))
+
+
+def test_a_journal_that_an_edge_lost_is_a_gap_in_the_control_log(folder: Path, good: Good) -> None:
+    plant = Swapped(folder).plant
+    epoch, gap = [entry for entry in plant.archive.control_entries() if entry.kind in {"epoch", "gap"}]
+    assert (epoch.kind, epoch.body["prev"], gap.index) == ("epoch", "lost", epoch.index + 1)
+    edge = plant.edges["edge-1"]
+    assert gap.body == {
+        "edge": "edge-1", "epoch": epoch.body["old_epoch"], "from_seq": 5, "to_seq": None, "sealed_after_us": T0 + 20 * SECOND_US,
+        "sealed_before_us": edge.epoch, "reason": "journal", "statement": None, "signature": "",
+    }
+    verification = found(bundle(plant, good, folder / "b"), trust_of(plant.archive))
+    assert "lost with the journal of edge-1: what epoch" in verification.steps[5].text
+    verdict = next(item for item in verification.verdicts if item.claim == "defect-rate")
+    assert verdict.outcome == "undetermined" and "edge-1 lost its journal" in verdict.reason and "日志" in verdict.reason_zh
+    plant.archive.close()
+
+
+LIES = {
+    "no gap": (None, 4), "later": ({"sealed_after_us": T0 + 21 * SECOND_US}, 6), "sooner": ({"sealed_before_us": T0 + 30 * SECOND_US}, 6),
+    "another batch": ({"from_seq": 6}, 4), "another edge": ({"edge": "edge-2"}, 4), "so many": ({"to_seq": 7}, 4),
+    "a restore": ({"reason": "restore"}, 4),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_gateway_that_makes_the_loss_of_a_journal_smaller_is_refused(folder: Path, good: Good, monkeypatch: pytest.MonkeyPatch, lie: str) -> None:
+    changes, step = LIES[lie]
+    add = Archive._add
+
+    def dishonest(self: Archive, added: object, body: object, author: str) -> int:
+        if isinstance(body, LostBatches):
+            if changes is None:
+                return 0
+            body = msgspec.structs.replace(body, **changes)
+        return add(self, added, body, author)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, "_add", dishonest)
+        patched.setattr("evidence.control.Control._lose", lambda self, body: self.lost.setdefault((body.edge, body.epoch), []).append(body))
+        patched.setattr("evidence.control.Control.owed", property(lambda self: None, lambda self, value: None))
+        plant = Swapped(folder).plant
+        path = bundle(plant, good, folder / "b")
+    assert step_of(path, trust_of(plant.archive)) == step
     plant.archive.close()
