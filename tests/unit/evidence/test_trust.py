@@ -18,7 +18,9 @@ def test_it_reads_back() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [
-    ('"origin":"chejian', '"origin":"other'), ('"gateway":[{', '"gateway":[],"x":[{'), (KEY.public, KEY.public[:-2]), ('"edge-1":["', '"edge-1":["A'),
+    ('"origin":"chejian', '"origin":"other'), ('"gateway":[{', '"gateway":[],"x":[{'),
+    pytest.param(KEY.public, KEY.public[:-2], id="a key cut short"),
+    ('"edge-1":["', '"edge-1":["A'),
     ('"packs":[]', '"packs":["ABC"]'), ('"packs":[]', '"pack":[]'), ("demo-00000000\\/data", "x"), ("{", "["), ('"origin"', '"Origin"'),
 ])
 def test_a_changed_one_is_refused_or_no_longer_the_same(old: str, new: str) -> None:
