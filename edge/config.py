@@ -1,6 +1,8 @@
 """What an edge collects and where it sends it: edge-*.toml. Addresses stand here and nowhere else."""
 
 import re
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +19,8 @@ Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 MAX_SKEW_S = 300.0
-_PLACEHOLDER = re.compile(r"\{[^}]*\}")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_EVERY = "*"
 
 
 class GatewayBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,6 +76,8 @@ class EquipmentBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     map: str
+    parts: dict[str, str] = {}
+    """Values of further placeholders in the addresses of its map, such as `{unit}` or the machine's name at the broker."""
 
 
 class SourceBlock(msgspec.Struct, frozen=True):
@@ -81,6 +86,7 @@ class SourceBlock(msgspec.Struct, frozen=True):
     name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     protocol: str
     map: dict[str, dict[str, str]]
+    """Name → signal → address; the signal `*` stands for every signal of the register that the map does not name."""
     equipment: tuple[EquipmentBlock, ...]
     options: dict[str, Any] = {}
 
@@ -196,7 +202,7 @@ def source_context(settings: EdgeSettings, block: SourceBlock, register: Worksho
     if not block.equipment:
         raise ConfigError(f"{where}: no [[source.equipment]]: it would collect nothing; add one")
     signals = tuple(signal for equipment in block.equipment for signal in _mapped(block, equipment, register, where))
-    return SourceContext(block.name, where, settings.edge, signals, **more)
+    return SourceContext(block.name, where, settings.edge, signals, folder=Path(file).parent, **more)
 
 
 def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, where: str) -> list[MappedSignal]:
@@ -206,17 +212,27 @@ def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, w
     if equipment.map not in block.map:
         raise ConfigError(f"{where}: equipment '{equipment.id}': no map '{equipment.map}'; there are {', '.join(sorted(block.map)) or 'none'}")
     known = {signal.name: signal for signal in item.signals if signal.origin is Origin.MACHINE}
+    addresses = dict(block.map[equipment.map])
+    if (pattern := addresses.pop(_EVERY, None)) is not None:
+        # One line for a whole machine: {signal} tells its signals apart.
+        addresses = dict.fromkeys(known, pattern) | addresses
     mapped = []
-    for name, address in block.map[equipment.map].items():
+    for name, address in addresses.items():
         if name not in known:
             raise ConfigError(
                 f"{where}: equipment '{equipment.id}': signal '{name}' is not one that the register expects from the machine; "
                 f"there are {', '.join(known) or 'none'}"
             )
-        if unknown := set(_PLACEHOLDER.findall(address)) - {"{equipment}"}:
-            raise ConfigError(f"{where}: map '{equipment.map}': signal '{name}': no placeholder {min(unknown)}; there is {{equipment}}")
-        filled = address.replace("{equipment}", equipment.id)
-        mapped.append(MappedSignal(signal_id(equipment.id, name), equipment.id, known[name].kind, filled, equipment.map))
+        parts = {**equipment.parts, "equipment": equipment.id, "signal": name}
+        if unknown := {found.group(1) for found in _PLACEHOLDER.finditer(address)} - set(parts):
+            there = ", ".join(f"{{{part}}}" for part in sorted(parts))
+            raise ConfigError(f"{where}: map '{equipment.map}': signal '{name}': no placeholder {{{min(unknown)}}}; there are {there}")
+        filled = _PLACEHOLDER.sub(partial(_part, parts), address)
+        mapped.append(MappedSignal(signal_id(equipment.id, name), equipment.id, known[name].kind, filled, equipment.map, equipment.parts))
     if not mapped:
         raise ConfigError(f"{where}: map '{equipment.map}' is empty; name at least one signal")
     return mapped
+
+
+def _part(parts: dict[str, str], found: re.Match[str]) -> str:
+    return parts[found.group(1)]

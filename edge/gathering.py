@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from edge.source import Delivery, Loss, Refusal
-from workshop.block import I64_MAX, I64_MIN, block_of
+from workshop.block import I64_MAX, I64_MIN, Block, block_of, concat
 from workshop.reading import Quality, Reading
 
 EARLIEST_US = 946_684_800_000_000
@@ -23,6 +23,7 @@ class Gathering:
 
     def _clear(self) -> None:
         self._readings: list[Reading] = []
+        self._blocks: list[Block] = []
         self._links: dict[str, bool] = {}
         self._losses: list[Loss] = []
         self._refusals: list[Refusal] = []
@@ -35,6 +36,14 @@ class Gathering:
             return
         self._readings.append(reading)
         self._signals.add(reading.signal)
+
+    def extend(self, block: Block) -> None:
+        """Takes many readings at once, all of which can be stored; the source has looked."""
+        if self._readings:
+            self._blocks.append(block_of(self._readings))
+            self._readings = []
+        self._blocks.append(block)
+        self._signals.update(block.signals)
 
     def lose(self, loss: Loss) -> None:
         """Notes that readings of these signals may be missing from here on."""
@@ -60,8 +69,8 @@ class Gathering:
         return done
 
     def _end(self, on_committed: Callable[[], None] | None) -> None:
-        if self._readings or self._links or self._losses or self._refusals or on_committed is not None:
-            block = block_of(self._readings)
+        if self._readings or self._blocks or self._links or self._losses or self._refusals or on_committed is not None:
+            block = block_of(self._readings) if not self._blocks else concat([*self._blocks, block_of(self._readings)])
             self._done.append(Delivery(block, self._links, tuple(self._losses), tuple(self._refusals), on_committed))
         self._clear()
 

@@ -1,32 +1,32 @@
-"""JSON payloads as readings: JMESPath says where a value stands, the payload's block where its time and number stand. Pure."""
+"""JSON payloads as readings: JMESPath says where a value stands, the payload's block where its time and number stand. Pure.
 
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+One message at a time, and every way of being wrong; `edge.json_columns` does the same for many good ones at once.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import jmespath
 import msgspec
 from jmespath.exceptions import JMESPathError
+from msgspec import Meta
 
 from edge.gathering import Gathering
+from edge.json_values import NumbersAsText, TimeFormat, number_of, to_us, to_value, zone_of
 from edge.source import MappedSignal
 from workshop.errors import ConfigError, Rejected
-from workshop.reading import Reading, Value
-from workshop.signal import SignalKind
+from workshop.reading import Reading
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
-_UNIT_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
-_EXACT_INTEGER = 2**53
-TimeFormat = Literal["us", "ms", "s", "iso"]
+__all__ = ["Message", "PayloadBlock", "PayloadReader", "TimeFormat", "to_us", "to_value"]
 
 
 class PayloadBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[source.payload.<map>]`: where the payloads of a map say when they were made and which one they are."""
 
-    time: str
-    """JMESPath of the source time."""
-    time_format: TimeFormat
-    """us, ms or s since 1970 UTC, or iso: ISO 8601 with a zone."""
+    time: str | None = None
+    """JMESPath of the source time; None where the payload has none: then the time of reception stands for it."""
+    time_format: TimeFormat | None = None
+    """us, ms, s or ns since 1970 UTC, or iso: ISO 8601."""
     sequence: str | None = None
     """JMESPath of a number that grows by 1 with each message of one topic; with it losses and repetitions are noticed."""
     boot: str | None = None
@@ -36,6 +36,14 @@ class PayloadBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: str | None = None
     """Topic on which the equipment says `online`, and the broker in its place `offline`, retained."""
     online: str = "online"
+    time_offset: str | None = None
+    """Zone of ISO 8601 times that state none, such as "+08:00"; without it they are refused."""
+    numbers_as_text: NumbersAsText = "refuse"
+    """Whether "12.5" is a number where the signal is one."""
+    samples: str | None = None
+    """JMESPath of an array of samples; values are then looked for in each of its elements, time too (unless `samples_every_us`)."""
+    samples_every_us: Annotated[int, Meta(ge=1, le=3_600_000_000)] | None = None
+    """Time from one sample to the next; `time` then stands in the payload and is that of the first sample."""
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -43,6 +51,7 @@ class Message(msgspec.Struct, frozen=True):
 
     content: Any
     source_time_us: int
+    """Of the payload, or of its first sample; 0 where each sample has its own."""
     sequence: int | None
     boot: int | str | None
     boot_us: int | None
@@ -55,25 +64,33 @@ class PayloadReader:
         """For these signals with their JMESPath expressions.
 
         Raises:
-            ConfigError: an expression that is not JMESPath, or `boot` without `sequence`.
+            ConfigError: an expression that is not JMESPath, or options that say nothing without another.
         """
         self.signals = tuple(signal.id for signal, _ in fields)
-        self._block = block
+        self.block = block
+        self.fields = fields
         self._fields = [(signal, _compile(path, f"{where}: {signal.id}")) for signal, path in fields]
-        self._time = _compile(block.time, f"{where}: time")
-        self._sequence = _compile(block.sequence, f"{where}: sequence") if block.sequence is not None else None
-        self._boot = _compile(block.boot, f"{where}: boot") if block.boot is not None else None
-        if self._boot is not None and self._sequence is None:
-            raise ConfigError(f"{where}: boot without sequence says nothing; add sequence")
-        if block.boot_format is not None and self._boot is None:
-            raise ConfigError(f"{where}: boot_format without boot says nothing; add boot")
+        self.zone = zone_of(block.time_offset, where)
+        self._last_us = 0
+        names = ("time", "sequence", "boot", "samples")
+        paths = {name: path for name in names if (path := getattr(block, name)) is not None}
+        self._paths = {name: _compile(path, f"{where}: {name}") for name, path in paths.items()}
+        for name, needs in (
+            ("boot", "sequence"), ("boot_format", "boot"), ("time", "time_format"), ("time_format", "time"), ("samples_every_us", "samples"),
+            ("time_offset", "time"),
+        ):
+            if getattr(block, name) is not None and getattr(block, needs) is None:
+                raise ConfigError(f"{where}: {name} without {needs} says nothing; add {needs}")
+        if block.samples is not None and block.time is None:
+            raise ConfigError(f"{where}: samples without time would all be of one moment; add time")
+        self._samples_timed = block.samples is not None and block.samples_every_us is None
 
     @property
     def is_numbered(self) -> bool:
         """Whether the payloads carry sequence numbers."""
-        return self._sequence is not None
+        return "sequence" in self._paths
 
-    def parse(self, payload: bytes) -> Message:
+    def parse(self, payload: bytes, received_us: int = 0) -> Message:
         """Everything but the values.
 
         Raises:
@@ -83,70 +100,68 @@ class PayloadReader:
             content = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Rejected(f"not JSON: {error}") from error
-        source_time_us = to_us(self._time.search(content), self._block.time_format)
-        sequence = self._sequence.search(content) if self._sequence is not None else None
-        if self._sequence is not None and (not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 0):
-            raise Rejected(f"sequence '{self._block.sequence}' is {sequence!r:.40}, not a number from 0 on")
-        boot = self._boot.search(content) if self._boot is not None else None
-        if self._boot is not None and (not isinstance(boot, int | str) or isinstance(boot, bool)):
-            raise Rejected(f"boot '{self._block.boot}' is {boot!r:.40}, neither a whole number nor text")
-        boot_us = to_us(boot, self._block.boot_format) if self._block.boot_format is not None else None
+        source_time_us = 0 if self._samples_timed else self._time_us(content, received_us)
+        sequence = self._find("sequence", content)
+        if self.is_numbered and (not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 0):
+            raise Rejected(f"sequence '{self.block.sequence}' is {sequence!r:.40}, not a number from 0 on")
+        boot = self._find("boot", content)
+        if self.block.boot is not None and (not isinstance(boot, int | str) or isinstance(boot, bool)):
+            raise Rejected(f"boot '{self.block.boot}' is {boot!r:.40}, neither a whole number nor text")
+        boot_us = to_us(boot, self.block.boot_format) if self.block.boot_format is not None else None
         return Message(content, source_time_us, sequence, boot, boot_us)
 
     def gather(self, message: Message, payload: bytes, received_us: int, gathering: Gathering) -> None:
         """Adds the values; a field that is missing or of the wrong type is refused, the others count."""
+        try:
+            for content, source_time_us in self._samples(message, received_us):
+                self._gather(content, source_time_us, payload, received_us, gathering)
+        except Rejected as error:
+            gathering.refuse(payload, f"{self.signals[0]}: {error}", self.signals)
+
+    def after(self, received_us: int) -> int:
+        """The time of a payload that states none: when it was received, and later than the one before."""
+        self._last_us = max(received_us, self._last_us + 1)
+        return self._last_us
+
+    def _gather(self, content: Any, source_time_us: int, payload: bytes, received_us: int, gathering: Gathering) -> None:
         for signal, path in self._fields:
             try:
-                value = to_value(path.search(message.content), signal)
+                value = to_value(_search(path, content), signal, self.block.numbers_as_text)
             except Rejected as error:
                 gathering.refuse(payload, f"{signal.id}: {signal.address}: {error}", (signal.id,))
                 continue
-            gathering.add(Reading(signal.id, message.source_time_us, received_us, value))
+            gathering.add(Reading(signal.id, source_time_us, received_us, value))
+
+    def _samples(self, message: Message, received_us: int) -> Iterator[tuple[Any, int]]:
+        if self.block.samples is None:
+            yield message.content, message.source_time_us
+            return
+        samples = self._find("samples", message.content)
+        if not isinstance(samples, list):
+            raise Rejected(f"samples '{self.block.samples}' is {samples!r:.40}, not an array")
+        for number, sample in enumerate(samples):
+            every_us = self.block.samples_every_us
+            yield sample, self._time_us(sample, received_us) if every_us is None else message.source_time_us + number * every_us
+
+    def _time_us(self, content: Any, received_us: int) -> int:
+        if self.block.time_format is None:
+            return self.after(received_us)
+        value = self._find("time", content)
+        if isinstance(value, str) and self.block.numbers_as_text == "accept" and self.block.time_format != "iso":
+            value = number_of(value)
+        return to_us(value, self.block.time_format, self.zone)
+
+    def _find(self, name: str, content: Any) -> Any:
+        path = self._paths.get(name)
+        return _search(path, content) if path is not None else None
 
 
-def to_us(value: Any, form: TimeFormat) -> int:
-    """A time as µs since 1970 UTC.
-
-    Raises:
-        Rejected: not a time of this form, or ISO 8601 without a zone.
-    """
-    if form == "iso":
-        if not isinstance(value, str):
-            raise Rejected(f"time {value!r:.40} is not ISO 8601 text")
-        try:
-            stamp = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise Rejected(f"time '{value:.40}' is not ISO 8601") from error
-        if stamp.tzinfo is None:
-            raise Rejected(f"time '{value:.40}' has no zone")
-        return (stamp - _EPOCH) // _US
-    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > _EXACT_INTEGER:
-        raise Rejected(f"time {value!r:.40} is not a number of {form} since 1970")
-    return round(value * _UNIT_US[form])
-
-
-def to_value(value: Any, signal: MappedSignal) -> Value:
-    """A JSON value as the register's kind of signal wants it: gauges are floats, counters and states integers.
-
-    Raises:
-        Rejected: missing, or another type.
-    """
-    if value is None:
-        raise Rejected("missing")
-    match signal.kind:
-        case SignalKind.GAUGE if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= (
-            _EXACT_INTEGER if isinstance(value, int) else float("inf")
-        ):
-            return float(value)
-        case SignalKind.COUNTER if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        case SignalKind.STATE if isinstance(value, int):
-            return int(value)
-        case SignalKind.TEXT if isinstance(value, str):
-            return value
-        case SignalKind.EVENT if isinstance(value, int | str) and not isinstance(value, bool):
-            return value
-    raise Rejected(f"{value!r:.40} is no value for a {signal.kind}")
+def _search(path: Any, content: Any) -> Any:
+    try:
+        return path.search(content)
+    except (JMESPathError, ArithmeticError, RecursionError, TypeError, ValueError, AttributeError) as error:
+        # A function of the expression that this content does not suit.
+        raise Rejected(f"{type(error).__name__} in its expression: {error!s:.100}") from error
 
 
 def _compile(path: str, where: str) -> Any:

@@ -46,6 +46,13 @@ class Sequences:
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
+    def follows(self, topic: str, boot: int | str | None, sequence: int) -> bool:
+        """Takes a message if it is the very next one of its row; otherwise nothing happens, and `take` has to judge."""
+        if self._marks.get(topic) != (boot, sequence - 1):
+            return False
+        self._marks[topic] = (boot, sequence)
+        return True
+
     def take(self, topic: str, boot: int | str | None, sequence: int) -> Step:
         """Judges a message, and takes it as the last one unless it is a repetition."""
         last = self._marks.get(topic)

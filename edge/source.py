@@ -57,6 +57,8 @@ class MappedSignal(msgspec.Struct, frozen=True):
     address: str
     map: str
     """Name of the map that the address comes from."""
+    parts: dict[str, str] = {}
+    """Further placeholders of its equipment; in the address they are filled in already."""
 
 
 class SourceContext(msgspec.Struct, frozen=True):
@@ -70,6 +72,8 @@ class SourceContext(msgspec.Struct, frozen=True):
     clock: Clock
     directory: Path | None = None
     """Where it may keep a small file of its own."""
+    folder: Path = Path()
+    """Folder of the edge's file; paths in options, such as those of secrets, are relative to it."""
     durable: bool = True
     """Whether the other side should keep for us what we have not committed; False for `edge check`, which must not disturb the running edge."""
 

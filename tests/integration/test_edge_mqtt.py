@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from tests.unit.edge.rig import Record, now_us, register_of, running_edge, setti
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
+# Started as root it would become another user, who cannot read a test's folder.
+AS_ROOT = "user root\n" if os.getuid() == 0 else ""
 MACHINES = ("cnc-01", "cnc-02")
 
 
@@ -32,7 +35,7 @@ class Broker:
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-            f"persistence true\npersistence_location {folder}/\n"
+            f"persistence true\npersistence_location {folder}/\n{AS_ROOT}"
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -54,7 +54,7 @@ def test_the_demo_fits_its_register() -> None:
     (SOURCE.replace("load =", "link_state ="), "signal 'link_state' is not one that the register expects from the machine"),
     (SOURCE.replace("cnc-01", "cnc-09"), "equipment 'cnc-09' is not in the register; there are cnc-01, cnc-02"),
     (SOURCE.replace('map = "cnc"', 'map = "cmc"'), "no map 'cmc'; there are cnc"),
-    (SOURCE.replace("{equipment}", "{machine}"), r"no placeholder \{machine\}; there is \{equipment\}"),
+    (SOURCE.replace("{equipment}", "{machine}"), r"no placeholder \{machine\}; there are \{equipment\}, \{signal\}"),
     (SOURCE.replace('"opcua"', '"opcua2"'), "no protocol 'opcua2'; there are mqtt, opcua"),
     (SOURCE.replace('security = "None"', ""), 'security is not stated; write security = "None"'),
     (SOURCE.replace('"None"', '"Basic256Sha256"'), "Basic256Sha256 comes with certificates"),
