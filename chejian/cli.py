@@ -17,8 +17,8 @@ app = typer.Typer(
 )
 
 EXTRAS = {
-    "asyncua": "edge", "paho": "simulators", "google": "edge", "pymodbus": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway", "uvicorn": "gateway",
-    "duckdb": "gateway", "pyarrow": "gateway",
+    "asyncua": "edge", "paho": "simulators", "google": "edge", "pymodbus": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway",
+    "uvicorn": "gateway", "duckdb": "gateway", "pyarrow": "gateway",
     "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "skops": "analytics",
     "openpyxl": "analytics", "threadpoolctl": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
     "cryptography": "evidence", "rfc8785": "evidence", "securesystemslib": "evidence", "amqtt": "simulators", "tomli_w": "all",

@@ -76,7 +76,8 @@ class Connection(asyncio.Protocol):
         except TimeoutError as error:
             raise NotConnected(f"{self.name}: no answer within {access.timeout_s:.0f} s") from error
         except ssl.SSLCertVerificationError as error:
-            raise NotConnected(f"{self.name}: the broker's certificate is refused: {error.verify_message}; check tls.ca, server_name, clock") from error
+            why = f"{error.verify_message}; check tls.ca, server_name, clock"
+            raise NotConnected(f"{self.name}: the broker's certificate is refused: {why}") from error
         except (OSError, UnicodeError) as error:
             raise NotConnected(f"{self.name}: {getattr(error, 'strerror', None) or error}") from error
         if self._broken:
