@@ -25,6 +25,7 @@ _FIELD_SIGNS = re.compile(rb'[\\"=, ]')
 _LINE_SIGNS = re.compile(rb'[\\"=, \n]')
 _VALUE_SIGNS = re.compile(rb'[\\",]')
 _NUMBER = re.compile(rb"[^, ]*")
+_INTEGER, _UNSIGNED, _FLOAT = re.compile(rb"-?[0-9]+i"), re.compile(rb"[0-9]+u"), re.compile(rb"[-0-9.](?:[0-9.]|[eE][+-]?)*")
 
 
 class BadLine(Exception):
@@ -214,10 +215,6 @@ def _scan_boolean(line: bytes, at: int) -> int:
     if token not in BOOLEANS:
         raise BadLine("invalid boolean")
     return at + len(token)
-
-
-_INTEGER, _UNSIGNED = re.compile(rb"-?[0-9]+i"), re.compile(rb"[0-9]+u")
-_FLOAT = re.compile(rb"[-0-9.](?:[0-9.]|[eE][+-]?)*")
 
 
 def _scan_number(line: bytes, at: int) -> int:
