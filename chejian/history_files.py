@@ -1,4 +1,4 @@
-"""Readings in CSV and Parquet files: streamed in both directions, a few ten thousand rows at a time.
+"""Readings in CSV and Parquet files, read as a stream, some ten thousand rows at a time.
 
 Columns: `signal`, or `equipment` and `name`; `source_time_us`, or `time` as ISO 8601 with its offset; `value`, or one of `value_f64`, `value_i64` and
 `value_text`; where they are there also `received_time_us`, `quality` (0, 1, 2 or good, uncertain, bad) and `status`.
@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,37 +17,30 @@ from workshop.block import I64_MAX, I64_MIN, Block, block_of
 from workshop.errors import ConfigError, Rejected
 from workshop.reading import Quality, Reading, Value
 
+if TYPE_CHECKING:
+    from chejian.history_parquet import Columns
+
 ROWS_AT_ONCE = 50_000
-FORMATS = (".csv", ".parquet")
-COLUMNS = ("equipment", "name", "source_time_us", "received_time_us", "value_f64", "value_i64", "value_text", "quality", "status")
 _QUALITIES = {"0": Quality.GOOD, "1": Quality.UNCERTAIN, "2": Quality.BAD, "good": Quality.GOOD, "uncertain": Quality.UNCERTAIN, "bad": Quality.BAD}
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class RefusedRow(msgspec.Struct, frozen=True):
-    """A row of a file that is no reading; the header is line 1 of a CSV."""
+class RefusedRows(msgspec.Struct, frozen=True):
+    """Rows of a file that are no readings."""
 
-    line: int
     reason: str
+    rows: int
+    line: int
+    """Of the first; the header is line 1 of a CSV, the first row is line 2."""
 
 
 class Piece(msgspec.Struct, frozen=True):
     """Some rows of a file: as readings, and those that are none."""
 
     block: Block
-    refused: list[RefusedRow]
-
-
-def files_of(path: Path) -> list[Path]:
-    """The file, or all CSV and Parquet files in a folder, sorted.
-
-    Raises:
-        ConfigError: nothing there, or another kind of file.
-    """
-    found = sorted(file for file in path.iterdir() if file.suffix in FORMATS) if path.is_dir() else [path]
-    if not found or not all(file.is_file() and file.suffix in FORMATS for file in found):
-        raise ConfigError(f"{path}: no {' or '.join(FORMATS)} file there")
-    return found
+    refused: list[RefusedRows]
+    read: int
+    """Rows read, good and refused."""
 
 
 def read(path: Path, rename: Mapping[str, str], texts: Callable[[str], bool]) -> Iterator[Piece]:
@@ -59,18 +52,32 @@ def read(path: Path, rename: Mapping[str, str], texts: Callable[[str], bool]) ->
     Raises:
         ConfigError: it cannot be read, or lacks a column.
     """
+    whole = _whole(path, rename)
+    if whole is not None:
+        for some in whole:
+            refused = [RefusedRows(reason, len(lines), int(lines[0]) + 2) for reason, lines in some.refused]
+            yield Piece(some.block, refused, some.read)
+        return
     rows: list[Reading] = []
-    refused: list[RefusedRow] = []
+    bad: list[RefusedRows] = []
     for line, record in _records(path):
         try:
             rows.append(_reading(record, rename, texts))
         except (ValueError, TypeError, OverflowError, Rejected) as error:
-            refused.append(RefusedRow(line, str(error) or type(error).__name__))
-        if len(rows) + len(refused) >= ROWS_AT_ONCE:
-            yield Piece(block_of(rows), refused)
-            rows, refused = [], []
-    if rows or refused:
-        yield Piece(block_of(rows), refused)
+            bad.append(RefusedRows(str(error) or type(error).__name__, 1, line))
+        if len(rows) + len(bad) >= ROWS_AT_ONCE:
+            yield Piece(block_of(rows), bad, len(rows) + len(bad))
+            rows, bad = [], []
+    if rows or bad:
+        yield Piece(block_of(rows), bad, len(rows) + len(bad))
+
+
+def _whole(path: Path, rename: Mapping[str, str]) -> "Iterator[Columns] | None":
+    if path.suffix != ".parquet":
+        return None
+    from chejian.history_parquet import columns_of
+
+    return columns_of(path, rename)
 
 
 def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -160,59 +167,3 @@ def _checked(value: Value) -> Value:
     if isinstance(value, int) and not I64_MIN <= value <= I64_MAX:
         raise Rejected(f"integer {value} does not fit in 64 bits")
     return value
-
-
-def write(path: Path, blocks: Iterable[Block]) -> int:
-    """Writes blocks into a new file as they come; returns the rows. The file appears under its name when it is whole.
-
-    Raises:
-        ConfigError: another ending than .csv or .parquet, there already, or it cannot be written.
-    """
-    if path.suffix not in FORMATS:
-        raise ConfigError(f"{path}: the name must end in {' or '.join(FORMATS)}")
-    if path.exists():
-        raise ConfigError(f"{path}: is there already; name another file")
-    scratch = path.with_name(path.name + ".part")
-    try:
-        rows = (_write_parquet if path.suffix == ".parquet" else _write_csv)(scratch, blocks)
-        scratch.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        scratch.unlink(missing_ok=True)
-    return rows
-
-
-def _columns(block: Block) -> dict[str, list[Any]]:
-    made: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    for r in block.readings():
-        equipment, _, name = r.signal.partition("/")
-        numbers = [r.value if isinstance(r.value, kind) else None for kind in (float, int, str)]
-        for column, value in zip(COLUMNS, (equipment, name, r.source_time_us, r.received_time_us, *numbers, int(r.quality), r.status), strict=True):
-            made[column].append(value)
-    return made
-
-
-def _write_csv(path: Path, blocks: Iterable[Block]) -> int:
-    rows = 0
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for block in blocks:
-            writer.writerows(zip(*_columns(block).values(), strict=True))
-            rows += len(block)
-    return rows
-
-
-def _write_parquet(path: Path, blocks: Iterable[Block]) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    types = (pa.string(), pa.string(), pa.int64(), pa.int64(), pa.float64(), pa.int64(), pa.string(), pa.uint8(), pa.string())
-    schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
-    rows = 0
-    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for block in blocks:
-            writer.write_table(pa.table(_columns(block), schema=schema))
-            rows += len(block)
-    return rows

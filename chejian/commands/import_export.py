@@ -18,15 +18,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def import_(
-    path: Annotated[Path, typer.Argument(help="A CSV or Parquet file, or a folder of them.")],
+    path: Annotated[Path, typer.Argument(help="A CSV or Parquet file, a folder of them, or a history of 'chejian simulate history'.")],
     register: Annotated[Path, typer.Option(help="The register, workshop.toml.")] = Path("workshop.toml"),
     url: Url = "http://127.0.0.1:8410",
     edge: Annotated[str, typer.Option(help="The edge of provenance imported under which the rows are sealed.")] = "import",
     data: Annotated[Path, typer.Option(help="Its folder: key, enrolment, journal.")] = Path("run/import"),
     token: Annotated[str | None, typer.Option(help="One-time token, to enrol this edge first.")] = None,
+    admin_token: Annotated[Path | None, typer.Option(help="The administrator's token file, to enrol this edge at its first import.")] = None,
     mapping: Annotated[Path | None, typer.Option("--map", help='TOML with [signals] "name in the file" = "equipment/name".')] = None,
     dry_run: Annotated[bool, typer.Option(help="Only show what would be taken and refused; nothing is sent.")] = False,
-    again: Annotated[bool, typer.Option(help="Take files that were imported before once more.")] = False,
+    again: Annotated[bool, typer.Option(help="Take what was imported before once more.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Imports history, marked as imported; rows that the register does not know are refused and shown. 导入历史数据。"""
@@ -34,35 +35,37 @@ def import_(
 
     from chejian.clock import real_clock
     from chejian.commands.files import read_register
-    from chejian.enrolment import enrol_folder
-    from chejian.history_files import files_of
-    from chejian.importing import Importer, Summary, sift
-    from gateway.indexing import Rules
+    from chejian.enrolment import ANSWER, enrol_folder
+    from chejian.history_folder import lots_of
+    from chejian.import_edge import Importer
+    from chejian.importing import Sieve
+    from workshop.canonical import sha256_hex
 
-    workshop = read_register(register)
-    rules, rename, summary = Rules(workshop), _mapping(mapping), Summary()
-    files = files_of(path)
-    if dry_run:
-        for file in files:
-            for _ in sift(file, rules, rename, workshop, summary):
-                pass
-        _show(summary, "would be taken", json)
-        return
-    if token is not None:
-        enrol_folder(url, token, edge, data)
-    importer = Importer(url, edge, data, real_clock)
+    workshop, names, lots = read_register(register), _mapping(mapping), lots_of(path)
+    sieve, rules = Sieve(workshop, names), sha256_hex(repr((workshop.digest, sorted(names.items()))).encode())
+    if not dry_run:
+        if admin_token is not None and token is None and not (data / ANSWER).exists():
+            token = _invite(url, edge, admin_token)
+        if token is not None:
+            enrol_folder(url, token, edge, data)
+    importer = None if dry_run else Importer(url, edge, data, real_clock, rules)
     try:
-        with Progress(disable=json) as progress:
-            task = progress.add_task("import 导入", total=len(files))
-            for file in files:
-                if again or not importer.taken(file):
-                    importer.take(file, sift(file, rules, rename, workshop, summary), lambda _: None)
+        with Progress(*Progress.get_default_columns(), "{task.fields[rows]} rows 行", disable=json) as progress:
+            task = progress.add_task("import 导入", total=sum(lot.bytes for lot in lots), rows=0)
+            for lot in lots:
+                blocks = (block for file in lot.files for block in sieve.blocks(file, lambda _: progress.update(task, rows=sieve.summary.rows)))
+                if importer is None:
+                    for _ in blocks:
+                        pass
+                elif again or not importer.taken(lot):
+                    importer.take(lot, blocks)
                 else:
-                    summary.examples.append(f"{file.name}: imported before, left out; --again takes it once more")
-                progress.advance(task)
+                    sieve.summary.examples.append(f"{lot.name}: imported before, left out; --again takes it once more")
+                progress.advance(task, lot.bytes)
     finally:
-        importer.close()
-    _show(summary, "taken", json)
+        if importer is not None:
+            importer.close()
+    _show(sieve.summary, "would be taken" if dry_run else "taken", json)
 
 
 def export(
@@ -75,7 +78,7 @@ def export(
 ) -> None:
     """Exports readings as they stand in the gateway's engine, hour by hour. 导出历史数据。"""
     from chejian.commands.files import read_file
-    from chejian.history_files import write
+    from chejian.history_export import write
     from store.engines.gateway import GatewaySettings, open_engine
     from workshop.window import Window
 
@@ -86,6 +89,23 @@ def export(
     finally:
         engine.close()
     typer.echo(f"{out}: {rows} readings")
+
+
+def _invite(url: str, edge: str, admin_token: Path) -> str:
+    import httpx
+    import msgspec
+
+    from chejian.commands.files import read_file
+    from workshop.errors import ConfigError, NotConnected
+
+    headers = {"Authorization": f"Bearer {read_file(admin_token).decode('utf-8', 'replace').strip()}"}
+    try:
+        answer = httpx.post(f"{url.rstrip('/')}/v1/edges", json={"edge": edge, "provenance": "imported"}, headers=headers, trust_env=False)
+    except httpx.HTTPError as error:
+        raise NotConnected(f"{url}: {error or type(error).__name__}; is the gateway running there?") from error
+    if not answer.is_success:
+        raise ConfigError(f"{url}: does not let edge '{edge}' in: {answer.status_code} {answer.text[:200]}")
+    return str(msgspec.json.decode(answer.content)["token"])
 
 
 def _mapping(file: Path | None) -> dict[str, str]:
@@ -111,9 +131,9 @@ def _show(summary: "Summary", what: str, as_json: bool) -> None:
         typer.echo(msgspec.json.encode(summary).decode())
         return
     console = Console()
-    table = Table("signal 信号", "rows 行数")
+    table, names = Table("signal 信号", "rows 行数", "in the file 文件中"), {name: own for own, name in summary.mapping.items()}
     for name, rows in sorted(summary.signals.items()):
-        table.add_row(name, str(rows))
+        table.add_row(name, str(rows), names.get(name, name))
     console.print(table)
     for reason, rows in sorted(summary.refused.items()):
         console.print(f"refused 拒收 {rows}: {reason}", markup=False)

@@ -10,12 +10,12 @@ from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
 from gateway.problems import Refusal
 from gateway.shapes import EntryRow, NewChallenge
-from store.control_kinds import KINDS, Announcement, Body, Commitment, Declaration, Feedback, Prediction
+from store.control_kinds import KINDS, Announcement, Body, Commitment, Declaration, Feedback, Import, Prediction
 from store.signing import decode_signature, verify
 from workshop.batch import Provenance
 from workshop.errors import Rejected
 
-SHAPES = (Announcement, Commitment, Declaration, Feedback, Prediction)
+SHAPES = (Announcement, Commitment, Declaration, Feedback, Import, Prediction)
 _ENGINEERS = (Role.ENGINEER, Role.ADMIN)
 _LISTS: tuple[tuple[str, str, tuple[Role, ...], bool], ...] = (
     ("commitments", "commitment", _ENGINEERS, False),
@@ -23,11 +23,12 @@ _LISTS: tuple[tuple[str, str, tuple[Role, ...], bool], ...] = (
     ("predictions", "prediction", _ENGINEERS, True),
     ("feedback", "feedback", (*_ENGINEERS, Role.EVALUATOR), False),
     ("announcements", "announcement", (*_ENGINEERS, Role.EDGE), False),
+    ("imports", "import", (Role.EDGE,), False),
 )
 
 
 def routes(house: House) -> APIRouter:
-    """`/v1/commitments`, `/v1/declarations`, `/v1/predictions`, `/v1/feedback`, `/v1/announcements`, `/v1/challenges`, `/v1/audit`."""
+    """`/v1/commitments`, `/v1/declarations`, `/v1/predictions`, `/v1/feedback`, `/v1/announcements`, `/v1/imports`, `/v1/challenges`, `/v1/audit`."""
     router = APIRouter(tags=["record"])
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
     evaluator = Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR))]
@@ -102,3 +103,8 @@ def _check(given: Body, caller: Caller, house: House) -> None:
             raise Rejected(f"announcement: no edge '{given.edge}' that measures is enrolled, or its batches are not in order")
         if caller.role is Role.EDGE and caller.subject != given.edge:
             raise Refusal(403, "unauthorised", f"this token belongs to edge '{caller.subject}', the announcement says '{given.edge}'")
+    if isinstance(given, Import):
+        if caller.provenance is not Provenance.IMPORTED or caller.subject != given.edge:
+            raise Refusal(403, "unauthorised", f"import: edge '{caller.subject}' does not import, or its batches are those of '{given.edge}'")
+        if not 0 < given.from_seq <= given.to_seq or (given.epoch, given.to_seq) > (house.archive.watermark(given.edge) or (0, 0)):
+            raise Rejected(f"import: batches {given.from_seq} to {given.to_seq} of epoch {given.epoch} are not in the log")

@@ -158,8 +158,8 @@ def until(true: Callable[[], Any], what: str) -> Any:
 
 
 def configure(folder: Path, port: int = 0, **more: Any) -> GatewaySettings:
-    """Writes register, claims and gateway.toml into a folder."""
-    (folder / "workshop.toml").write_text(REGISTER)
+    """Writes register, claims and gateway.toml into a folder. `register_text`: another register than that of these tests."""
+    (folder / "workshop.toml").write_text(more.pop("register_text", REGISTER))
     (folder / "claims.toml").write_text(CLAIMS)
     lines = [f'data = "{folder / "data"}"', f"port = {port}", 'register = "workshop.toml"', 'claims = "claims.toml"']
     lines += [f"{key} = {value}" for key, value in ({"engine": '{ name = "duckdb" }'} | more).items()]
