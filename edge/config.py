@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from edge.source import MappedSignal, SourceContext, open_source
 from edge.strict import convert
+from store.journal import JournalLimits, WhenFull
 from workshop.batch import Provenance
 from workshop.errors import ConfigError
 from workshop.register import EQUIPMENT_ID, Workshop
@@ -44,9 +45,29 @@ class CommitBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[commit]`: when readings are made durable, and their senders told."""
 
     every_ms: Milliseconds = 200
-    """At most this long after the first reading of a commit."""
+    """At most this long after the first reading of a commit: under load."""
     idle_ms: Milliseconds = 20
-    """Sooner, when nothing has come for this long."""
+    """This long after it when little comes and the disk is quick; in between it adapts by itself."""
+
+
+class JournalBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[journal]`: how much room the journal may take, and what happens when there is none."""
+
+    max_mib: Annotated[int, Meta(ge=1, le=2**20)] = 4096
+    """Of the file."""
+    min_free_mib: Annotated[int, Meta(ge=0, le=2**20)] = 64
+    """Of the disk, left to others."""
+    retention_mib: Annotated[int, Meta(ge=0, le=2**20)] = 256
+    """Kept after the gateway has it, so that a gateway restored from a backup can ask again."""
+    when_full: WhenFull = WhenFull.BLOCK
+    """block: the sources wait; drop-oldest-with-gap: the oldest undelivered readings are dropped and declared."""
+
+    def limits(self) -> JournalLimits:
+        """The same in the words of the journal."""
+        return JournalLimits(
+            max_bytes=self.max_mib * 2**20, min_free_bytes=self.min_free_mib * 2**20, retention_bytes=self.retention_mib * 2**20,
+            when_full=self.when_full,
+        )
 
 
 class LiveBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +127,7 @@ class EdgeSettings(msgspec.Struct, frozen=True):
     """A reading whose source time is further than this from its reception is uncertain: one of the two clocks is wrong, or it was long on its way."""
     seal: SealBlock = SealBlock()
     commit: CommitBlock = CommitBlock()
+    journal: JournalBlock = JournalBlock()
     live: LiveBlock = LiveBlock()
     retry: RetryBlock = RetryBlock()
     shutdown: ShutdownBlock = ShutdownBlock()
@@ -121,6 +143,7 @@ class _EdgeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_skew_s: Seconds = MAX_SKEW_S
     seal: dict[str, Any] = {}
     commit: dict[str, Any] = {}
+    journal: dict[str, Any] = {}
     live: dict[str, Any] = {}
     retry: dict[str, Any] = {}
     shutdown: dict[str, Any] = {}
@@ -147,6 +170,7 @@ def load_edge(text: bytes | str, file: str) -> EdgeSettings:
         raw.edge, raw.provenance, raw.register, raw.data, convert(raw.gateway, GatewayBlock, f"{file}: [gateway]"),
         tuple(_source(table, file, number) for number, table in enumerate(raw.source, 1)), raw.max_skew_s,
         convert(raw.seal, SealBlock, f"{file}: [seal]"), convert(raw.commit, CommitBlock, f"{file}: [commit]"),
+        convert(raw.journal, JournalBlock, f"{file}: [journal]"),
         convert(raw.live, LiveBlock, f"{file}: [live]"), convert(raw.retry, RetryBlock, f"{file}: [retry]"),
         convert(raw.shutdown, ShutdownBlock, f"{file}: [shutdown]"),
     )

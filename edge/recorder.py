@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from edge.config import CommitBlock
+from edge.pace import CommitPace
 from edge.resume import Resume
 from edge.skew import mark_skew
 from edge.source import Delivery, Loss
@@ -44,7 +45,7 @@ class Recorder:
         """Set with the first reading of a machine."""
         self._journal, self._worker, self._on_stored = journal, worker, on_stored
         self._max_skew_us = round(max_skew_s * 1e6)
-        self._every_s, self._idle_s = commit.every_ms / 1000, commit.idle_ms / 1000
+        self.pace = CommitPace(commit)
         self._queue: asyncio.Queue[tuple[str, Delivery] | asyncio.Event] = asyncio.Queue(_WAITING)
 
     async def put(self, source: str, deliveries: Iterable[Delivery]) -> None:
@@ -75,34 +76,33 @@ class Recorder:
                 event.set()
 
     async def _collect(self) -> tuple[list[tuple[str, Delivery]], list[asyncio.Event]]:
-        """The next group: everything within the commit interval, or until nothing has come for a moment."""
+        """The next group: everything within the commit interval, or as much as one commit takes."""
         items: list[tuple[str, Delivery]] = []
+        rows = 0
         first = await self._queue.get()
-        ends_at = asyncio.get_running_loop().time() + self._every_s
+        ends_at = asyncio.get_running_loop().time() + self.pace.wait_s
         while True:
             if isinstance(first, asyncio.Event):
                 return items, [first]
             items.append(first)
-            if sum(len(delivery.block) for _, delivery in items) >= _ROWS:
+            rows += len(first[1].block)
+            if rows >= _ROWS:
                 return items, []
-            wait_s = min(self._idle_s, ends_at - asyncio.get_running_loop().time())
             try:
-                async with asyncio.timeout(max(wait_s, 0)):
+                async with asyncio.timeout_at(ends_at):
                     first = await self._queue.get()
             except TimeoutError:
                 return items, []
 
     async def _commit(self, items: Sequence[tuple[str, Delivery]]) -> None:
+        began_at = asyncio.get_running_loop().time()
         try:
             blocks = await self._store(items)
         except Rejected as error:
             # Sources let nothing through that the journal refuses; if one does, it must not stop the others.
             _log.error("journal refuses a commit of %d deliveries: %s; storing them one by one", len(items), error)
             blocks = [stored for item in items for stored in await self._one(item)]
-        refusals = [(source, refusal) for source, delivery in items for refusal in delivery.refusals]
-        for source, refusal in refusals:
-            await self._patiently(self._journal.quarantine, source, refusal.payload, refusal.reason)
-        self.refused += len(refusals)
+        self.pace.note(sum(len(block) for _, block in blocks), asyncio.get_running_loop().time() - began_at)
         for _, delivery in items:
             if delivery.on_committed is not None:
                 delivery.on_committed()
@@ -120,6 +120,7 @@ class Recorder:
         """
         blocks: list[tuple[str, Block]] = []
         gaps: list[Gap] = []
+        refused = [(source, refusal.payload, refusal.reason) for source, delivery in items for refusal in delivery.refusals]
         skewed = 0
         for source, delivery in items:
             for loss in delivery.losses:
@@ -130,19 +131,21 @@ class Recorder:
                 block, count = mark_skew(block, self.resume.machine_signals, self._max_skew_us)
                 skewed += count
                 blocks.append((source, block))
-        await self._append([block for _, block in blocks], gaps)
+        await self._append([block for _, block in blocks], gaps, refused)
         self.skewed += skewed
+        self.refused += len(refused)
         return blocks
 
-    async def _append(self, blocks: Sequence[Block], gaps: Sequence[Gap]) -> None:
+    async def _append(self, blocks: Sequence[Block], gaps: Sequence[Gap], refused: Sequence[tuple[str, bytes, str]] = ()) -> None:
         tracks = self.resume.tracks()
         try:
-            if blocks or gaps or tracks:
-                await self._patiently(self._journal.append, blocks, gaps, tracks)
+            if blocks or gaps or tracks or refused:
+                await self._patiently(self._journal.append, blocks, gaps, tracks, refused)
         except Rejected:
             self.resume.undo()
             raise
         self.resume.settle()
+        self.resume.know(self._journal.take_declared())
         for gap in gaps:
             _log.info("gap of %.3f s, %d signals such as %s: %s", (gap.to_us - gap.from_us) / 1e6, len(gap.signals), gap.signals[0], gap.reason)
 
@@ -155,7 +158,7 @@ class Recorder:
             self.refused += 1
             payload = repr(delivery.block.readings()).encode(errors="backslashreplace")
             losses = (*delivery.losses, Loss(tuple(delivery.block.signals), REFUSED_REASON))
-            await self._store([(source, Delivery(empty_block(), losses=losses))])
+            await self._store([(source, Delivery(empty_block(), losses=losses, refusals=delivery.refusals))])
             await self._patiently(self._journal.quarantine, "recorder", payload, str(error))
             return []
 

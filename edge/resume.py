@@ -133,6 +133,13 @@ class Resume:
                 self._lost.pop(signal, None)
         return _gaps(ranges)
 
+    def know(self, gaps: Iterable[Gap]) -> None:
+        """Takes note of gaps that the journal declared by itself, of readings that it had to drop: what comes late for them stays dropped."""
+        for gap in gaps:
+            for signal in self.machine_signals.intersection(gap.signals):
+                if signal in self._known:
+                    self._known[signal].declared([(gap.from_us, gap.to_us)])
+
     def unresolved(self) -> list[str]:
         """Signals in mode lost: what followed their last reading is not known."""
         return list(self._lost)

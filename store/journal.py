@@ -10,20 +10,26 @@ import msgspec
 from store.journal_batches import SCHEMA as BATCHES_SCHEMA
 from store.journal_batches import SealedBatches
 from store.journal_fragment import encode_fragment, encode_spans, spans_of
+from store.journal_memory import SCHEMA as MEMORY_SCHEMA
 from store.journal_memory import Memory, MemoryTables, Track
 from store.journal_positions import SCHEMA as POSITIONS_SCHEMA
 from store.journal_positions import Positions
+from store.journal_room import JournalRoom
 from store.journal_seal import check_gap, check_readings, cut_parts, merge_gaps, read_fragments, share_gaps
+from store.journal_space import JournalLimits, Space, WhenFull
 from store.journal_statements import JournalStatements
+from store.journal_status import JournalStatus
 from store.signing import SigningKey
 from store.sqlite import Database
-from workshop.batch import MAX_BYTES, MAX_ROWS, NO_DIGEST, ClockState, Gap, Header, Provenance, SealedBatch, encode_header
+from workshop.batch import NO_DIGEST, ClockState, Gap, Header, Provenance, SealedBatch, encode_header
 from workshop.block import Block, concat
 from workshop.canonical import sha256_hex
-from workshop.errors import ConfigError, NotConnected
+from workshop.errors import ConfigError
 from workshop.window import Clock
 
-FORMAT = 1
+__all__ = ["DEFAULT_LIMITS", "FORMAT", "EdgeJournal", "JournalLimits", "JournalStatus", "WhenFull"]
+
+FORMAT = 2
 _QUARANTINE_ITEMS, _QUARANTINE_BYTES = 10_000, 2**20
 _SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -32,38 +38,16 @@ _SCHEMA = (
     "CREATE TABLE quarantine (number INTEGER PRIMARY KEY, time_us INTEGER, source TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL)",
     *POSITIONS_SCHEMA,
     *BATCHES_SCHEMA,
+    *MEMORY_SCHEMA,
 )
-
-
-class JournalLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How large batches and the journal may become."""
-
-    seal_rows: int = MAX_ROWS
-    seal_bytes: int = MAX_BYTES
-    retention_bytes: int = 256 * 2**20
-    """Kept after acknowledgement, so that a gateway restored from a backup can ask again."""
-    max_bytes: int = 4 * 2**30
-    """Beyond this the source waits."""
-
-
+# Format 2 counts what was dropped, and marks the parts of which that is true: an older program would take them for damaged ones.
+_MIGRATIONS = {1: (*MEMORY_SCHEMA, "INSERT OR IGNORE INTO meta VALUES ('dropped', 0)")}
+Refused = tuple[str, bytes, str]
+"""(source, payload, reason) of what a source sent and nobody can read."""
 DEFAULT_LIMITS = JournalLimits()
 
 
-class JournalStatus(msgspec.Struct):
-    """What the journal holds; for status files and people."""
-
-    epoch: int
-    last_seq: int
-    watermark: int
-    unsealed_rows: int
-    pending_batches: int
-    bytes_on_disk: int
-    gaps: int
-    """Gaps declared in this epoch, before equal ranges are merged."""
-    quarantined: int
-
-
-class EdgeJournal(JournalStatements):
+class EdgeJournal(JournalRoom, JournalStatements):
     """The journal of one edge in one epoch. Calls block on the disk: make them from one worker thread.
 
     Every method raises NotConnected when the disk is full or refuses (nothing was stored, try again) and ConfigError when the file is damaged.
@@ -79,8 +63,8 @@ class EdgeJournal(JournalStatements):
                 where = f"journal {database.path}: belongs to {name} '{meta.get(name)}', not '{value}'"
                 raise ConfigError(f"{where}; name another data folder, or move the journal away to begin a new epoch")
         try:
-            self.epoch, self._watermark, self._gaps, self._quarantined, last_seq = (
-                int(meta[name]) for name in ("epoch", "watermark", "gaps", "quarantined", "last_seq")
+            self.epoch, self._watermark, self._gaps, self._quarantined, self._dropped, last_seq = (
+                int(meta[name]) for name in ("epoch", "watermark", "gaps", "quarantined", "dropped", "last_seq")
             )
             last_digest = str(meta["last_digest"])
         except (KeyError, ValueError) as error:
@@ -91,6 +75,10 @@ class EdgeJournal(JournalStatements):
         self._batches = SealedBatches(database, tuple(str(meta.get("keys", key.public)).split()), self._positions.numbers)
         # Where a batch is kept its own header says how the chain goes on; the counters are for the time after the last one was pruned.
         self._last_seq, self._last_digest = self._batches.last() or (last_seq, last_digest)
+        self._space = Space(database, self._batches, limits)
+        self._unsealed_since: int | None = clock() if self._unsealed else None
+        self._stored = self._acknowledged = self._commits = 0
+        self._full, self._declared = "", list[Gap]()
 
     @classmethod
     def open(
@@ -101,7 +89,7 @@ class EdgeJournal(JournalStatements):
         Raises:
             ConfigError: open in another process, made by a newer program, damaged, or the journal of another edge, provenance or key.
         """
-        database = Database.open(path, what="journal", version=FORMAT, schema=_SCHEMA)
+        database = Database.open(path, what="journal", version=FORMAT, schema=_SCHEMA, migrations=_MIGRATIONS)
         try:
             return cls(database, edge=edge, provenance=provenance, key=key, clock=clock, limits=limits)
         except BaseException:
@@ -112,15 +100,18 @@ class EdgeJournal(JournalStatements):
         if self._db.execute("SELECT name FROM meta LIMIT 1"):
             return
         meta: dict[str, int | str] = {"edge": self.edge, "provenance": self.provenance.value, "key": self._key.public, "epoch": self._clock()}
-        meta |= {"last_seq": 0, "last_digest": NO_DIGEST, "watermark": 0, "gaps": 0, "quarantined": 0}
+        meta |= {"last_seq": 0, "last_digest": NO_DIGEST, "watermark": 0, "gaps": 0, "quarantined": 0, "dropped": 0}
         with self._db.transaction():
             self._db.execute_many("INSERT INTO meta VALUES (?, ?)", meta.items())
 
-    def append(self, blocks: Sequence[Block], gaps: Sequence[Gap] = (), tracks: Mapping[str, Track] | None = None) -> None:
+    def append(
+        self, blocks: Sequence[Block], gaps: Sequence[Gap] = (), tracks: Mapping[str, Track] | None = None, refused: Sequence[Refused] = ()
+    ) -> None:
         """Stores the readings and gaps in one transaction with one fsync. When it returns they are on disk and the source may be told.
 
         Args:
             tracks: how far signals are with this, for `remembered`.
+            refused: source data for quarantine, as in `quarantine`.
         Raises:
             Rejected: readings or gaps that could never be sealed; nothing was stored, quarantine them.
             NotConnected: the disk, or the journal's own limit, is full: nothing was stored, the source waits.
@@ -133,7 +124,7 @@ class EdgeJournal(JournalStatements):
             check_gap(gap)
             for name in gap.signals:
                 until[name] = max(until.get(name, gap.to_us), gap.to_us)
-        if not until and not tracks:
+        if not until and not tracks and not refused:
             return
         fragment = encode_fragment(block) if len(block) else None
         self._make_room()
@@ -147,9 +138,18 @@ class EdgeJournal(JournalStatements):
                 self._store_gaps(gaps)
             if tracks:
                 self._memory.track(tracks)
+            for item in refused:
+                self._store_quarantine(*item)
+            if refused:
+                self._set_meta(quarantined=self._quarantined + len(refused))
         self._positions.stored(changed)
         self._unsealed += len(block)
         self._gaps += len(gaps)
+        self._quarantined += len(refused)
+        self._stored += len(block)
+        self._commits += 1
+        if self._unsealed_since is None and len(block):
+            self._unsealed_since = self._clock()
 
     def positions(self) -> dict[str, int]:
         """For each signal the source time, µs, before which everything is stored or declared: sources go on from there."""
@@ -203,7 +203,7 @@ class EdgeJournal(JournalStatements):
         self._gaps += len(lost)
         self._quarantined += len(damaged)
         self._batches.added(kept)
-        self._unsealed = 0
+        self._unsealed, self._unsealed_since = 0, None
         return seq if kept else None
 
     def pending(self, limit: int = 16) -> list[tuple[int, SealedBatch]]:
@@ -240,43 +240,25 @@ class EdgeJournal(JournalStatements):
         self.check_watermark(watermark)
         if watermark <= self._watermark:
             return
+        headers = [self._batches.header(seq) for seq in range(self._watermark + 1, watermark + 1)]
         with self._db.transaction():
             count = self._batches.prune(watermark, self._limits.retention_bytes)
             self._set_meta(watermark=watermark)
+        self._acknowledged += sum(header.rows for header in headers if header is not None)
         self._watermark = watermark
         self._batches.pruned(count)
 
     def quarantine(self, source: str, payload: bytes, reason: str) -> None:
         """Keeps what a source sent and nobody can read, with the reason; of each the first MiB, of all the last 10,000."""
-        with self._db.transaction():
-            self._store_quarantine(source, payload, reason)
-            self._set_meta(quarantined=self._quarantined + 1)
-        self._quarantined += 1
+        self.append([], refused=[(source, payload, reason)])
 
     def quarantined(self) -> int:
         """Number of items ever quarantined in this epoch."""
         return self._quarantined
 
-    def status(self) -> JournalStatus:
-        """What the journal holds now."""
-        return JournalStatus(
-            self.epoch, self._last_seq, self._watermark, self._unsealed, self._last_seq - self._watermark, self._db.bytes_on_disk(), self._gaps,
-            self._quarantined,
-        )
-
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
         self._db.close()
-
-    def _make_room(self) -> None:
-        if self._db.used_bytes < self._limits.max_bytes:
-            return
-        with self._db.transaction():
-            count = self._batches.prune(self._watermark, 0)
-        self._batches.pruned(count)
-        if (used := self._db.used_bytes) >= self._limits.max_bytes:
-            where = f"journal {self._db.path}: full, {used} bytes of {self._limits.max_bytes}"
-            raise NotConnected(f"{where}; nothing was stored, reach the gateway or allow more")
 
     def _set_meta(self, **values: int | str) -> None:
         self._db.execute_many("UPDATE meta SET value = ? WHERE name = ?", ((value, name) for name, value in values.items()))

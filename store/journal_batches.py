@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, takewhile
 
 from store.journal_fragment import decode_spans, encode_spans
 from store.journal_seal import CutPart, lost_spans
 from store.signing import verify
 from store.sqlite import Database
-from workshop.batch import SIGNATURE_BYTES, Gap, PartEntry, SealedBatch, decode_header
+from workshop.batch import SIGNATURE_BYTES, Gap, Header, PartEntry, SealedBatch, decode_header
 from workshop.block import Block
 from workshop.canonical import sha256_hex
 from workshop.errors import ConfigError, Rejected
@@ -17,6 +17,10 @@ from workshop.signal import split_signal_id
 
 # Header ‖ signature stands twice, the copy among the parts: a batch whose header is lost could never be sent, and would stop the line.
 _COPY = -1
+_WHOLE, _DAMAGED, _DROPPED = 0, 1, 2
+HANDED_OUT = 16
+"""Batches that are read at once for sending: those up to so many after the watermark may have reached the gateway, whatever the answer was."""
+_LOOK = 4096
 SCHEMA = (
     "CREATE TABLE batches (seq INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, record BLOB NOT NULL)",
     "CREATE TABLE parts (seq INTEGER, number INTEGER, damaged INTEGER NOT NULL, span BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (seq, number))",
@@ -31,7 +35,10 @@ class SealedBatches:
         """Of this edge, the present one first: a batch keeps the signature that it was sealed with."""
         self._numbers = numbers
         """Signal → number, shared with the journal, which adds to it."""
-        self._kept = deque[tuple[int, int]](database.execute("SELECT seq, bytes FROM batches ORDER BY seq"))
+        self._count()
+
+    def _count(self) -> None:
+        self._kept = deque[tuple[int, int]](self._db.execute("SELECT seq, bytes FROM batches ORDER BY seq"))
 
     def add(self, seq: int, header: bytes, signature: bytes, parts: Sequence[CutPart]) -> tuple[int, int]:
         """Stores one batch; returns (seq, bytes), for `added` once that is on disk."""
@@ -46,6 +53,19 @@ class SealedBatches:
     def added(self, sizes: Sequence[tuple[int, int]]) -> None:
         """Counts batches that are now on disk."""
         self._kept.extend(sizes)
+
+    def bytes_after(self, seq: int) -> int:
+        """Bytes of the batches after this one."""
+        return sum(size for _, size in takewhile(lambda kept: kept[0] > seq, reversed(self._kept)))
+
+    def header(self, seq: int) -> Header | None:
+        """The header of this batch alone; None where it is not kept or damaged."""
+        for (record,) in self._db.execute("SELECT record FROM batches WHERE seq = ?", (seq,)):
+            try:
+                return decode_header(record[:-SIGNATURE_BYTES])
+            except Rejected:
+                return None
+        return None
 
     def last(self) -> tuple[int, str] | None:
         """Sequence number and digest of the newest batch, or None where none is kept or both copies of its header are damaged."""
@@ -119,8 +139,48 @@ class SealedBatches:
 
     def mark_damaged(self, seq: int, part: int) -> None:
         """Remembers that the part's loss is declared."""
-        self._db.execute("INSERT OR IGNORE INTO parts VALUES (?, ?, 1, x'', x'')", (seq, part))
-        self._db.execute("UPDATE parts SET damaged = 1 WHERE seq = ? AND number = ?", (seq, part))
+        self._db.execute("INSERT OR IGNORE INTO parts VALUES (?, ?, ?, x'', x'')", (seq, part, _DAMAGED))
+        self._db.execute("UPDATE parts SET damaged = ? WHERE seq = ? AND number = ?", (_DAMAGED, seq, part))
+
+    def drop_oldest(self, after: int, wanted: int) -> tuple[int, dict[str, tuple[int, int]]]:
+        """Deletes the parts of the oldest batches after `after` until `wanted` bytes are free; the newest batch is left.
+
+        Returns:
+            the number of readings, and of each signal first and last source time, µs, of what is gone; `dropped` counts it once it is on disk.
+        """
+        rows, spans, gone, freed = 0, dict[str, tuple[int, int]](), list[tuple[int, int]](), 0
+        last = self._kept[-1][0] if self._kept else 0
+        found = self._db.execute(
+            "SELECT seq, number, span, length(data) FROM parts WHERE seq > ? AND seq < ? AND number >= 0 AND damaged = ? "
+            "ORDER BY seq, number LIMIT ?",
+            (after, last, _WHOLE, _LOOK),
+        )
+        header: Header | None = None
+        for seq, number, span, size in found:
+            if freed >= wanted and (header is None or header.seq != seq):
+                break
+            if header is None or header.seq != seq:
+                header = self.header(seq)
+                if header is None:
+                    break  # a damaged header is a matter of its own
+            entry = header.parts[number]
+            for gap in self._lost(entry, span):
+                for name in gap.signals:
+                    start, end = spans.get(name, (gap.from_us, gap.to_us - 1))
+                    spans[name] = min(start, gap.from_us), max(end, gap.to_us - 1)
+            rows += entry.rows
+            freed += size
+            gone.append((seq, number))
+        empty = "UPDATE parts SET damaged = ?, data = x'', span = x'' WHERE seq = ? AND number = ?"
+        self._db.execute_many(empty, ((_DROPPED, *key) for key in gone))
+        sizes = "SELECT 2 * length(record) + COALESCE((SELECT SUM(length(data)) FROM parts WHERE parts.seq = batches.seq AND number >= 0), 0)"
+        for seq in sorted({seq for seq, _ in gone}):
+            self._db.execute(f"UPDATE batches SET bytes = ({sizes}) WHERE seq = ?", (seq,))  # noqa: S608 – fixed text
+        return rows, spans
+
+    def dropped(self) -> None:
+        """Counts what is left."""
+        self._count()
 
     def prune(self, watermark: int, budget: int) -> int:
         """Deletes the oldest acknowledged batches beyond a budget in bytes; returns how many, for `pruned` once that is on disk."""

@@ -8,7 +8,7 @@ import errno
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -40,21 +40,31 @@ class Database:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._readers: list[Database] = []
+        self.when_full: Callable[[], None] | None = None
+        """Called after a write that found no room, so that the next try may find some."""
+        # What the log held when it was opened, or when the disk refused: readable from memory is not on disk. See `_settle`.
+        log = path.with_name(path.name + "-wal")
+        self._is_doubtful = not read_only and log.exists() and log.stat().st_size > 0
         with self._words(opening=True):
             # Autocommit: transactions are begun and ended by `transaction` alone.
             self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=67108864", f"query_only={int(read_only)}"):
+            # secure_delete is on in some builds: every page of what is deleted would be written once more, as zeros.
+            pragmas = ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=67108864", "secure_delete=OFF", f"query_only={int(read_only)}")
+            for pragma in pragmas:
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
 
     @classmethod
-    def open(cls, path: Path, *, what: str, version: int, schema: Sequence[str]) -> "Database":
+    def open(
+        cls, path: Path, *, what: str, version: int, schema: Sequence[str], migrations: Mapping[int, Sequence[str]] | None = None
+    ) -> "Database":
         """Opens the file for this process alone; creates folder, file and tables where they are missing.
 
         Args:
             what: word for messages: "journal", "archive".
             version: format version that this program writes, kept in `PRAGMA user_version`.
+            migrations: format version → the statements that make the next one of it.
         Raises:
-            ConfigError: in use by another process, another format, damaged, or a place that cannot be written.
+            ConfigError: in use by another process, a newer format or one without a way here, damaged, or a place that cannot be written.
             NotConnected: disk full or I/O error.
         """
         lock = _take_lock(path, what)
@@ -64,7 +74,7 @@ class Database:
             lock.close()
             raise
         try:
-            database._prepare(version, schema)
+            database._prepare(version, schema, migrations or {})
         except BaseException:
             database.close()
             raise
@@ -86,16 +96,40 @@ class Database:
         """
         with self._lock, self._words():
             connection = self._open_connection()
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                self._settle(connection)
+                connection.execute("BEGIN IMMEDIATE")
                 yield
                 connection.execute("COMMIT")
-            except BaseException:
-                # A failed fsync counts as not stored, whatever reached the disk; the next commit writes the same WAL frames again.
+            except BaseException as error:
                 if connection.in_transaction:
-                    with self._ignore_failed_rollback():
+                    with self._quietly():
                         connection.execute("ROLLBACK")
+                self._note(error)
                 raise
+
+    def _settle(self, connection: sqlite3.Connection) -> None:
+        """Writes once more what may be in memory only, before anything is built on it.
+
+        After a failed fsync the kernel takes the pages for clean: they can be read, also after a restart of this process, and a later fsync succeeds
+        without writing them (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). So the log that a former life or a
+        refusing disk left behind is copied into the file, synchronised there, and emptied; until that is through nothing is stored.
+        """
+        if not self._is_doubtful:
+            return
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise NotConnected(f"{self.what} {self.path}: what the disk refused is being written again; nothing was stored")
+        self._is_doubtful = False
+
+    def _note(self, error: BaseException) -> None:
+        # Statements inside a transaction have translated theirs already.
+        found = error if isinstance(error, sqlite3.Error) else error.__cause__
+        code = getattr(found, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        if code == sqlite3.SQLITE_IOERR:
+            self._is_doubtful = True
+        elif code == sqlite3.SQLITE_FULL and self.when_full is not None:
+            self.when_full()
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """All rows of one statement."""
@@ -110,8 +144,17 @@ class Database:
     @property
     def used_bytes(self) -> int:
         """Bytes of the file that hold something; pages freed by deletions are used again and do not count."""
+        return self.room()[0]
+
+    def room(self) -> tuple[int, int]:
+        """(bytes of the file that hold something, bytes in it that are free to be used again)."""
         pages, free, size = (int(self.execute(f"PRAGMA {name}")[0][0]) for name in ("page_count", "freelist_count", "page_size"))
-        return (pages - free) * size
+        return (pages - free) * size, free * size
+
+    def begin_log_again(self) -> None:
+        """Takes everything from the log into the file, so that the log's room is used again; what the disk refuses stays as it was."""
+        with self._lock, self._quietly():
+            self._open_connection().execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     @staticmethod
     def copy(source: Path, target: Path, what: str) -> None:
@@ -151,14 +194,20 @@ class Database:
                 if lock is not None:
                     lock.close()
 
-    def _prepare(self, version: int, schema: Sequence[str]) -> None:
+    def _prepare(self, version: int, schema: Sequence[str], migrations: Mapping[int, Sequence[str]]) -> None:
         found = int(self.execute("PRAGMA user_version")[0][0])
         if found > version:
             versions = f"format version {found} is newer than this program's {version}"
             raise ConfigError(f"{self.what} {self.path}: {versions}; run the newer program or restore an older copy")
         if 0 < found < version:
-            versions = f"format version {found} is older than this program's {version}"
-            raise ConfigError(f"{self.what} {self.path}: {versions}; nothing is migrated before version 1.0: name another data folder")
+            if any(step not in migrations for step in range(found, version)):
+                versions = f"format version {found} is older than this program's {version}"
+                raise ConfigError(f"{self.what} {self.path}: {versions}, and there is no way from it: name another data folder")
+            with self.transaction():
+                for step in range(found, version):
+                    for statement in migrations[step]:
+                        self.execute(statement)
+                self.execute(f"PRAGMA user_version = {version:d}")
         if found == 0:
             if self.execute("SELECT name FROM sqlite_master LIMIT 1"):
                 raise ConfigError(f"{self.what} {self.path}: a database of another program; name another file")
@@ -189,11 +238,11 @@ class Database:
             raise ConfigError(f"{where}: damaged or of unknown format ({error}, {name}); move it away, restore a copy or begin a new one") from error
 
     @contextmanager
-    def _ignore_failed_rollback(self) -> Iterator[None]:
+    def _quietly(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error:
-            return  # the first error is the one to tell; SQLite rolls back by itself when the file is opened again
+            return  # the first error is the one to tell; what is left undone here SQLite does when it can
 
 
 def _take_lock(path: Path, what: str) -> BinaryIO:

@@ -43,7 +43,8 @@ def run(config: Config, clock: ClockOption = None) -> None:
     now = clock_from(clock)
     enrolment, key = load_enrolment(data, settings.edge)
     check_provenance(settings, enrolment.provenance, str(config))
-    journal = EdgeJournal.open(data / "journal.sqlite", edge=settings.edge, provenance=enrolment.provenance, key=key, clock=now)
+    journal = EdgeJournal.open(
+        data / "journal.sqlite", edge=settings.edge, provenance=enrolment.provenance, key=key, clock=now, limits=settings.journal.limits())
     try:
         run_until_signal(lambda stop, _: run_agent(
             settings, register, clock=now, key=key, journal=journal, token=enrolment.token, stop=stop, status=data / "status.json", file=str(config)))

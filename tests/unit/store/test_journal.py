@@ -147,7 +147,7 @@ def test_the_journal_of_another_edge_is_refused(line: Line, change: dict[str, ob
 def test_newer_foreign_and_damaged_files_are_refused_in_words(line: Line, tmp_path: Path) -> None:
     line.journal.close()
     connection = sqlite3.connect(line.path)
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(ConfigError, match="newer"):
         line.open()
