@@ -18,9 +18,10 @@ from workshop.signal import split_signal_id
 # Header ‖ signature stands twice, the copy among the parts: a batch whose header is lost could never be sent, and would stop the line.
 _COPY = -1
 _WHOLE, _DAMAGED, _DROPPED = 0, 1, 2
+# The mark of a batch whose parts were dropped stands at the copy of its header.
+_AT_ONCE = 1000
 HANDED_OUT = 16
 """Batches that are read at once for sending: those up to so many after the watermark may have reached the gateway, whatever the answer was."""
-_LOOK = 4096
 SCHEMA = (
     "CREATE TABLE batches (seq INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, record BLOB NOT NULL)",
     "CREATE TABLE parts (seq INTEGER, number INTEGER, damaged INTEGER NOT NULL, span BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (seq, number))",
@@ -94,9 +95,10 @@ class SealedBatches:
                 where = f"journal {self._db.path}: batch {number}"
                 raise ConfigError(f"{where}: both copies of its header are damaged; move the journal away to begin a new epoch")
             header, signature = whole[:-SIGNATURE_BYTES], whole[-SIGNATURE_BYTES:]
+            missing = stored[_COPY][0] if _COPY in stored else _WHOLE
             parts: list[bytes | None] = []
             for n, entry in enumerate(decode_header(header).parts):
-                flag, span, data = stored.get(n, (0, b"", b""))
+                flag, span, data = stored.get(n, (missing, b"", b""))
                 good = not flag and sha256_hex(data) == entry.sha256
                 if not good and not flag:
                     damaged.append((number, n, self._lost(entry, span)))
@@ -148,34 +150,28 @@ class SealedBatches:
         Returns:
             the number of readings, and of each signal first and last source time, µs, of what is gone; `dropped` counts it once it is on disk.
         """
-        rows, spans, gone, freed = 0, dict[str, tuple[int, int]](), list[tuple[int, int]](), 0
+        rows, spans, gone, freed = 0, dict[str, tuple[int, int]](), list[int](), 0
         last = self._kept[-1][0] if self._kept else 0
-        found = self._db.execute(
-            "SELECT seq, number, span, length(data) FROM parts WHERE seq > ? AND seq < ? AND number >= 0 AND damaged = ? "
-            "ORDER BY seq, number LIMIT ?",
-            (after, last, _WHOLE, _LOOK),
-        )
-        header: Header | None = None
-        for seq, number, span, size in found:
-            if freed >= wanted and (header is None or header.seq != seq):
+        whole = "SELECT DISTINCT seq FROM parts WHERE seq > ? AND seq < ? AND number >= 0 ORDER BY seq LIMIT ?"
+        for (seq,) in self._db.execute(whole, (after, last, _AT_ONCE)):
+            if freed >= wanted:
                 break
-            if header is None or header.seq != seq:
-                header = self.header(seq)
-                if header is None:
-                    break  # a damaged header is a matter of its own
-            entry = header.parts[number]
-            for gap in self._lost(entry, span):
-                for name in gap.signals:
-                    start, end = spans.get(name, (gap.from_us, gap.to_us - 1))
-                    spans[name] = min(start, gap.from_us), max(end, gap.to_us - 1)
-            rows += entry.rows
-            freed += size
-            gone.append((seq, number))
-        empty = "UPDATE parts SET damaged = ?, data = x'', span = x'' WHERE seq = ? AND number = ?"
-        self._db.execute_many(empty, ((_DROPPED, *key) for key in gone))
-        sizes = "SELECT 2 * length(record) + COALESCE((SELECT SUM(length(data)) FROM parts WHERE parts.seq = batches.seq AND number >= 0), 0)"
-        for seq in sorted({seq for seq, _ in gone}):
-            self._db.execute(f"UPDATE batches SET bytes = ({sizes}) WHERE seq = ?", (seq,))  # noqa: S608 – fixed text
+            if (header := self.header(seq)) is None:
+                continue  # a damaged header is a matter of its own
+            stored = "SELECT number, span, length(data) FROM parts WHERE seq = ? AND number >= 0 AND damaged = ?"
+            for number, span, length in self._db.execute(stored, (seq, _WHOLE)):
+                entry = header.parts[number]
+                for gap in self._lost(entry, span):
+                    for name in gap.signals:
+                        start, end = spans.get(name, (gap.from_us, gap.to_us - 1))
+                        spans[name] = min(start, gap.from_us), max(end, gap.to_us - 1)
+                rows += entry.rows
+                freed += length
+                gone.append(seq)
+        keys = [(seq,) for seq in dict.fromkeys(gone)]
+        self._db.execute_many("DELETE FROM parts WHERE seq = ? AND number >= 0", keys)
+        self._db.execute_many("UPDATE parts SET damaged = ? WHERE seq = ? AND number = ?", ((_DROPPED, seq, _COPY) for (seq,) in keys))
+        self._db.execute_many("UPDATE batches SET bytes = 2 * length(record) WHERE seq = ?", keys)
         return rows, spans
 
     def dropped(self) -> None:
