@@ -49,6 +49,7 @@ def _register() -> None:
         analytics,
         demo,
         edge,
+        edge_certificates,
         edge_keeping,
         energy,
         evidence,
@@ -65,8 +66,8 @@ def _register() -> None:
     )
 
     groups = (
-        demo, simulate, edge, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, energy, maintenance, policy, evidence,
-        evidence_report, evidence_witness, import_export,
+        demo, simulate, edge, edge_certificates, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, energy, maintenance,
+        policy, evidence, evidence_report, evidence_witness, import_export,
     )
     for module in groups:
         module.add_to(app)

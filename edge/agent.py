@@ -190,7 +190,7 @@ class _Agent:
             state = supervisor.state
             sources[supervisor.name] = SourceStatus(
                 state.connected, state.since_us, state.failures, state.crashes, state.error, self._recorder.readings[supervisor.name],
-                supervisor.source.problems,
+                supervisor.source.problems, supervisor.source.warnings,
             )
         journal = await self._worker.call(self._journal.status)
         status = EdgeStatus(

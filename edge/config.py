@@ -226,7 +226,8 @@ def source_context(settings: EdgeSettings, block: SourceBlock, register: Worksho
     if not block.equipment:
         raise ConfigError(f"{where}: no [[source.equipment]]: it would collect nothing; add one")
     signals = tuple(signal for equipment in block.equipment for signal in _mapped(block, equipment, register, where))
-    return SourceContext(block.name, where, settings.edge, signals, folder=Path(file).parent, **more)
+    folder = Path(file).parent
+    return SourceContext(block.name, where, settings.edge, signals, data=folder / settings.data, folder=folder, **more)
 
 
 def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, where: str) -> list[MappedSignal]:
@@ -252,7 +253,7 @@ def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, w
             there = ", ".join(f"{{{part}}}" for part in sorted(parts))
             raise ConfigError(f"{where}: map '{equipment.map}': signal '{name}': no placeholder {{{min(unknown)}}}; there are {there}")
         filled = _PLACEHOLDER.sub(partial(_part, parts), address)
-        mapped.append(MappedSignal(signal_id(equipment.id, name), equipment.id, known[name].kind, filled, equipment.map, equipment.parts))
+        mapped.append(MappedSignal(signal_id(equipment.id, name), equipment.id, known[name].kind, filled, equipment.map, equipment.parts, known[name].unit))
     if not mapped:
         raise ConfigError(f"{where}: map '{equipment.map}' is empty; name at least one signal")
     return mapped

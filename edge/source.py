@@ -59,6 +59,8 @@ class MappedSignal(msgspec.Struct, frozen=True):
     """Name of the map that the address comes from."""
     parts: dict[str, str] = {}
     """Further placeholders of its equipment; in the address they are filled in already."""
+    unit: str = ""
+    """UCUM code that the register expects."""
 
 
 class SourceContext(msgspec.Struct, frozen=True):
@@ -74,8 +76,14 @@ class SourceContext(msgspec.Struct, frozen=True):
     """Where it may keep a small file of its own."""
     folder: Path = Path()
     """Folder of the edge's file; paths in options, such as those of secrets, are relative to it."""
+    data: Path = Path()
+    """The edge's data folder."""
     durable: bool = True
     """Whether the other side should keep for us what we have not committed; False for `edge check`, which must not disturb the running edge."""
+
+    def path(self, name: str) -> Path:
+        """A path that the file names: absolute, or relative to the file."""
+        return self.folder / name
 
     @property
     def equipment(self) -> tuple[str, ...]:
@@ -89,6 +97,10 @@ class Source(Protocol):
     equipment: tuple[str, ...]
     problems: dict[str, str]
     """Signal id → why it gives no readings although the source is connected."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What works and should not stay so, in words: no security, a certificate that expires soon, another unit than the register's."""
 
     async def connect(self) -> None:
         """Reach the other side and ask for every signal.

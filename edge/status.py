@@ -42,6 +42,8 @@ class SourceStatus(SourceState):
     """Stored since the start."""
     problems: dict[str, str] = {}
     """Signal → why it gives nothing."""
+    warnings: list[str] = []
+    """What works and should not stay so."""
 
 
 class EdgeStatus(msgspec.Struct):

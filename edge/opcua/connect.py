@@ -10,47 +10,20 @@ from time import monotonic
 
 from asyncua import ua
 from asyncua.client.client import Client
-from asyncua.client.ua_client import UaClient, UaClientState, UASocketProtocol
+from asyncua.client.ua_client import UaClientState
 from asyncua.client.ua_session import UaSession
-from asyncua.common.connection import TransportLimits
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
+from edge.opcua.security import Guard
 from edge.opcua.settings import OpcUaSettings
+from edge.opcua.transport import Transport, limit
 from edge.opcua.words import ERRORS, words
 from workshop.errors import ConfigError, NotConnected
 
-_CHUNK_BYTES = 65_535
-_MESSAGE_BYTES = 16 * 2**20
 _NAMESPACE_ARRAY = ua.NodeId(ua.Int32(ObjectIds.Server_NamespaceArray))
 _SESSION_MS = 60_000
 _CLOSE_S = 0.5
-
-
-class _Limits(TransportLimits):
-    """Ours, not the server's: what it says that *it* accepts must not lift what we accept from it."""
-
-    def update_client_limits(self, msg: ua.Acknowledge) -> None:
-        self.max_send_buffer = min(self.max_send_buffer, msg.ReceiveBufferSize or _CHUNK_BYTES)
-
-
-class _Protocol(UASocketProtocol):
-    """A socket that does not collect a packet larger than any chunk may be."""
-
-    def data_received(self, data: bytes) -> None:
-        if self.receive_buffer and len(self.receive_buffer) > _CHUNK_BYTES and self.transport is not None:
-            self.transport.abort()
-            return
-        super().data_received(data)
-
-
-class _Transport(UaClient):
-    def _make_protocol(self) -> UASocketProtocol:
-        limits = _Limits(_CHUNK_BYTES, _CHUNK_BYTES, _MESSAGE_BYTES // _CHUNK_BYTES + 1, _MESSAGE_BYTES)
-        self.protocol = _Protocol(self._timeout, security_policy=self.security_policy, limits=limits)
-        self.protocol.on_connection_lost = self._on_transport_lost
-        self.protocol.is_session_closing = self._is_session_closing
-        return self.protocol
 
 
 class _Session(UaSession):
@@ -61,32 +34,44 @@ class _Session(UaSession):
 class Connection:
     """One secure channel and one session on it."""
 
-    def __init__(self, settings: OpcUaSettings, *, name: str) -> None:
+    def __init__(self, settings: OpcUaSettings, guard: Guard, *, name: str) -> None:
         """`name` is what the server's list of sessions shows."""
+        self._guard = guard
         self.url = settings.url
         self._client = Client(settings.url, timeout=settings.timeout_s)
         self._client.name = self._client.description = name
         self._client.application_uri = f"urn:chejian:{name}"
         self._client.session_timeout = _SESSION_MS
-        self._client.max_messagesize, self._client.max_chunkcount = _MESSAGE_BYTES, _MESSAGE_BYTES // _CHUNK_BYTES + 1
-        self._client.uaclient = _Transport(settings.timeout_s)
+        self._client.uaclient = Transport(settings.timeout_s)
+        limit(self._client)
         self.session: UaSession = _Session(self._client.uaclient)
         """For the services; what they raise is translated with `words`."""
         self._client.uaclient.session = self.session
         self._renew_at = float("inf")
 
     async def open(self) -> None:
-        """Connects and activates an anonymous session without security.
+        """Connects as securely as the file wants, and activates a session as its user.
 
         Raises:
             NotConnected: no such host, refused, silent, or a server that does not let us in so.
+            ConfigError: we do not trust the server, or have no certificate to show.
         """
+        client, guard = self._client, self._guard
+        guard.prepare(client)
+        if not guard.is_open:
+            with words(self.url, "ask for the endpoints"):
+                endpoints = await client.connect_and_get_server_endpoints()
+            guard.choose(client, endpoints or [])
         with words(self.url, "connect"):
-            await self._client.connect_socket()
-            await self._client.send_hello()
-            await self._client.open_secure_channel()
-            await self._client.create_session()
-            await self._client.activate_session()
+            await client.connect_socket()
+            await client.send_hello()
+        with words(self.url, guard.step):
+            await client.open_secure_channel()
+        with words(self.url, "open a session"):
+            created = await client.create_session()
+            if not guard.is_open:
+                guard.compare(created.ServerEndpoints)
+            await guard.activate(client)
         self._renew_at = monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
 
     async def namespaces(self) -> list[str]:
@@ -98,7 +83,8 @@ class Connection:
         return [str(uri) for uri in array.Value.Value]
 
     async def renew(self) -> None:
-        """Renews the secure channel when three quarters of its life are over (OPC 10000-4, 5.5.2.1)."""
+        """Renews the secure channel when three quarters of its life are over (OPC 10000-4, 5.5.2.1), and sees whether the server is still trusted."""
+        self._guard.watch()
         if monotonic() >= self._renew_at:
             with words(self.url, "renew the secure channel"):
                 await self._client.open_secure_channel(renew=True)

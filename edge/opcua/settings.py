@@ -11,7 +11,24 @@ class OpcUaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     url: str
     security: str = ""
-    """Must be said aloud: "None" is anonymous and unsigned, for a machine network that nobody else reaches."""
+    """Must be said aloud: Basic256Sha256, Aes128_Sha256_RsaOaep or Aes256_Sha256_RsaPss, always signed and encrypted; "None" is anonymous and
+    unsigned, for a machine network that nobody else reaches."""
+    user: str = ""
+    """Name of the user at the server, with `password_file`; nobody in particular if empty."""
+    password_file: str = ""
+    """File whose only line is the password."""
+    user_certificate: str = ""
+    """File of a certificate that stands for the user instead, with `user_key`."""
+    user_key: str = ""
+    """File of its private key, PEM."""
+    pki: str = ""
+    """Folder of certificates and trust lists; `pki` in the edge's data folder if empty."""
+    server_name: str = ""
+    """Name that the server's certificate carries, where that is not the host of the url."""
+    server_uri: str = ""
+    """ApplicationUri that the server must have; if empty, what it says of itself, which its certificate must confirm."""
+    namespaces: dict[str, str] = {}
+    """Short names for namespaces in browse paths: short name → URI."""
     publishing_ms: Annotated[int, Meta(ge=10, le=60_000)] = 200
     keep_alive_count: Annotated[int, Meta(ge=1, le=1000)] = 5
     """A sign of life after so many intervals without data; three missed signs are a lost connection."""

@@ -4,11 +4,13 @@ import contextlib
 import struct
 from collections.abc import Iterator
 
+from asyncua.crypto.uacrypto import InvalidSignature as UnsignedError  # type: ignore[attr-defined]
 from asyncua.ua.uaerrors import UaError
+from cryptography.exceptions import InvalidSignature
 
 from workshop.errors import NotConnected
 
-ERRORS = (UaError, OSError, struct.error, ValueError)
+ERRORS = (UaError, OSError, struct.error, ValueError, InvalidSignature, UnsignedError)
 """Everything that a call of asyncua raises when the other side is gone, refuses, or answers what it should not."""
 
 
@@ -22,5 +24,5 @@ def words(url: str, what: str) -> Iterator[None]:
     try:
         yield
     except ERRORS as error:
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        said = getattr(error, "strerror", None) or str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
         raise NotConnected(f"{url}: {what}: {said}") from error

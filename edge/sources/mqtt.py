@@ -46,6 +46,7 @@ class _MqttSource:
     def __init__(self, settings: MqttSettings, context: SourceContext) -> None:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
+        self.warnings: list[str] = []
         self._settings, self._context = settings, context
         access_of(settings, context.folder, context.where)
         keeps = context.directory is not None and context.durable

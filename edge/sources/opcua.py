@@ -14,11 +14,12 @@ from edge.opcua.address import parse_node
 from edge.opcua.connect import Connection, check_url
 from edge.opcua.publish import LAST_SEQUENCE, Notification, following, missing_numbers, publish, republish
 from edge.opcua.resolve import resolve
+from edge.opcua.security import Guard
 from edge.opcua.settings import OpcUaSettings
 from edge.opcua.subscribe import Terms, items_per_call, monitor, subscribe
 from edge.opcua.values import gather_value
 from edge.source import Delivery, Loss, Source, SourceContext
-from workshop.errors import ConfigError, NotConnected
+from workshop.errors import NotConnected
 
 __all__ = ["open_source"]
 
@@ -32,18 +33,15 @@ def open_source(settings: OpcUaSettings, context: SourceContext) -> Source:
     Raises:
         ConfigError: an address or node id of another form, or security that is not said or not offered.
     """
-    if settings.security != "None":
-        given = f"'{settings.security}'; Basic256Sha256 comes with certificates, later" if settings.security else "not stated"
-        raise ConfigError(f'{context.where}: security is {given}; write security = "None" for a connection without any')
     check_url(settings.url, context.where)
-    return _OpcUaSource(settings, context)
+    return _OpcUaSource(settings, context, Guard(settings, context))
 
 
 class _OpcUaSource:
-    def __init__(self, settings: OpcUaSettings, context: SourceContext) -> None:
+    def __init__(self, settings: OpcUaSettings, context: SourceContext, guard: Guard) -> None:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
-        self._settings, self._context = settings, context
+        self._settings, self._context, self._guard = settings, context, guard
         self._addresses = [parse_node(signal.address, context.where) for signal in context.signals]
         self._connection: Connection | None = None
         self._terms = Terms(0, 0.0, 0)
@@ -53,10 +51,15 @@ class _OpcUaSource:
         self._expected = 0
         self._greeting: Gathering | None = None
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the security of the connection wants to be said."""
+        return self._guard.warnings
+
     async def connect(self) -> None:
         """Opens a session, resolves the namespaces, subscribes to every node; a node that the server refuses is noted and left out."""
         settings = self._settings
-        connection = self._connection = Connection(settings, name=f"chejian-{self._context.edge}-{self._context.name}")
+        connection = self._connection = Connection(settings, self._guard, name=f"chejian-{self._context.edge}-{self._context.name}")
         await connection.open()
         found = await resolve(connection, self._context.signals, self._addresses, self._context.where)
         per_call = await items_per_call(connection)

@@ -28,7 +28,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from simulators.errors import SimulatorError
-from simulators.settings import Policy
+from simulators.opcua.certificate import server_certificate
+from simulators.settings import Policy, server_address
 from simulators.settings import Server as ServerSettings
 
 _POLICIES: dict[Policy, tuple[ua.SecurityPolicyType, ...]] = {
@@ -62,7 +63,7 @@ async def guarded_server(block: ServerSettings) -> Server:
         iserver = _GuardedServer(_Users(block, users, certificates))
         server = Server(iserver)
         if policies != ["None"]:
-            iserver.certificate = x509.load_der_x509_certificate(await _certificate(pki, "server", uri, ExtendedKeyUsageOID.SERVER_AUTH))
+            iserver.certificate = x509.load_der_x509_certificate(await asyncio.to_thread(server_certificate, pki, uri, server_address(block.url)[0]))
             iserver.private_key = await load_private_key(pki / "server.key.pem")
     except OSError as error:
         raise SimulatorError(f"server {block.name!r}: pki: {error.filename}: {error.strerror}; give a folder that can be written to") from error

@@ -1,0 +1,297 @@
+"""Bar 4: hostile OPC UA servers. Each is refused, with the cause in words; an honest one comes in by every policy and as every kind of user."""
+
+import asyncio
+import re
+import struct
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from asyncua import ua
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.server import Server
+from asyncua.server.user_managers import UserManager
+from cryptography import x509
+
+from edge.config import source_context
+from edge.opcua.own import make_own
+from edge.opcua.trust import REJECTED, TRUSTED, accept, fingerprint, rejected
+from edge.source import Source, open_source
+from tests.unit.edge.rig import now_us, register_of, settings_of, until
+from tests.unit.edge.rig_pki import DAY, NOW, URI, der, issue, key, put, revoke
+from workshop.errors import ChejianError, ConfigError, NotConnected
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+POLICIES = ("Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss")
+CA = issue("ca", is_authority=True)
+GOOD = issue(by=("ca", CA))
+
+
+class People(UserManager):  # type: ignore[misc]
+    """One operator, with a password or a certificate."""
+
+    def get_user(self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> User | None:
+        if username is not None:
+            return User(UserRole.User, "operator") if (username, password) == ("operator", "geheim") else None
+        return User(UserRole.User, "anonymous")
+
+
+class Stage:
+    """A server whose certificate and endpoints a test can change between two connections."""
+
+    async def start(self) -> None:
+        self.server = Server(user_manager=People())
+        await self.server.init()
+        self.server.iserver.certificate, self.server.iserver.private_key = GOOD, key("server")
+        self.server._application_uri = URI
+        await self.server.set_application_uri(URI)
+        self.server.set_endpoint("opc.tcp://127.0.0.1:0/")
+        kinds = ["NoSecurity", *(f"{policy.replace('_', '')}_{mode}" for policy in POLICIES for mode in ("Sign", "SignAndEncrypt"))]
+        self.server.set_security_policy([ua.SecurityPolicyType[kind] for kind in kinds])
+        self.server.set_identity_tokens([ua.AnonymousIdentityToken, ua.UserNameIdentityToken, ua.X509IdentityToken])
+        index = await self.server.register_namespace("urn:test:cnc")
+        await self.server.nodes.objects.add_variable(ua.NodeId("cnc-01.load", index), "load", 1.5, ua.VariantType.Double)
+        await self.server.start()
+        self.port = self.server.bserver.port
+        self.endpoints = self.server.iserver.get_endpoints
+
+    def show(self, certificate: x509.Certificate, own_key: str = "server", tell: bytes | None = None) -> None:
+        """Changes the server's certificate; `tell` is what the endpoints say instead."""
+        self.server.iserver.certificate, self.server.iserver.private_key = certificate, key(own_key)
+        for policy in self.server._policies:
+            if policy.certificate is not None:
+                policy.certificate, policy.private_key = certificate, key(own_key)
+        for endpoint in self.server.iserver.endpoints:
+            endpoint.ServerCertificate = tell or der(certificate)
+            endpoint.Server.ApplicationUri = URI
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Stage]:
+    stage = Stage()
+    await stage.start()
+    yield stage
+    await stage.server.stop()
+
+
+@pytest.fixture
+def stage(server: Stage) -> Iterator[Stage]:
+    server.show(GOOD)
+    yield server
+    server.server.iserver.get_endpoints = server.endpoints
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Path:
+    folder = tmp_path / "run" / "pki"
+    make_own(folder, "edge-1", "box.example", now_us)
+    return put(folder, trusted__ca_der=der(CA), crl__ca_crl=revoke(("ca", CA)))
+
+
+def open_at(pki: Path, port: int, security: str = "Basic256Sha256", more: str = "") -> Source:
+    text = f"""
+[[source]]
+name = "cell"
+protocol = "opcua"
+url = "opc.tcp://127.0.0.1:{port}/"
+security = "{security}"
+publishing_ms = 50
+keep_alive_count = 2
+{more}
+equipment = [{{ id = "cnc-01", map = "cnc" }}]
+[source.map.cnc]
+load = "nsu=urn:test:cnc;s={{equipment}}.load"
+"""
+    settings = settings_of(text)
+    file = str(pki.parent.parent / "edge-1.toml")
+    block = settings.source[0]
+    return open_source("opcua", block.options, source_context(settings, block, register_of("cnc-01"), file, clock=now_us))
+
+
+async def refusal(source: Source) -> ChejianError:
+    with pytest.raises(ChejianError) as caught:
+        await source.connect()
+    await source.close()
+    return caught.value
+
+
+async def values(source: Source) -> list[Any]:
+    await source.connect()
+    try:
+        while True:
+            for delivery in await source.read():
+                if len(delivery.block):
+                    return [reading.value for reading in delivery.block.readings()]
+    finally:
+        await source.close()
+
+
+@pytest.mark.parametrize("security", POLICIES)
+async def test_an_honest_server_comes_in_by_every_policy(stage: Stage, pki: Path, security: str) -> None:
+    source = open_at(pki, stage.port, security)
+    assert await values(source) == [1.5]
+    assert source.warnings == []
+
+
+async def test_users_by_name_and_by_certificate(stage: Stage, pki: Path) -> None:
+    folder = pki.parent.parent
+    (folder / "password").write_text("geheim\n")
+    make_own(folder / "user", "operator", "box.example", now_us)
+    name = 'user = "operator"\npassword_file = "password"'
+    assert await values(open_at(pki, stage.port, more=name)) == [1.5]
+    certificate = 'user_certificate = "user/own/certificate.der"\nuser_key = "user/own/key.pem"'
+    assert await values(open_at(pki, stage.port, more=certificate)) == [1.5]
+    (folder / "password").write_text("wrong")
+    error = await refusal(open_at(pki, stage.port, more=name))
+    assert "BadUserAccessDenied" in str(error) and "geheim" not in str(error) and "wrong" not in str(error)
+    error = await refusal(open_at(pki, stage.port, more='user = "operator"\npassword_file = "nothing"'))
+    assert isinstance(error, ConfigError) and "password_file" in str(error)
+
+
+async def test_no_security_is_a_warning_as_long_as_it_lasts(stage: Stage, pki: Path) -> None:
+    source = open_at(pki, stage.port, "None")
+    assert await values(source) == [1.5]
+    assert len(source.warnings) == 1 and "anybody on this network" in source.warnings[0]
+
+
+HOSTILE = {
+    "unknown": (issue, "BadCertificateUntrusted: .*chejian edge trust"),
+    "expired": (lambda: issue(by=("ca", CA), to=NOW - DAY / 2), "BadCertificateTimeInvalid: .* expired on"),
+    "revoked": (lambda: issue("revoked", by=("ca", CA), key_name="server"), "BadCertificateRevoked: 'CN=revoked' was revoked by 'CN=ca'"),
+    "wrong URI": (lambda: issue(by=("ca", CA), uri="urn:another"), "BadCertificateUriInvalid: .*'urn:another'.*'urn:test:server'"),
+    "wrong host": (lambda: issue(by=("ca", CA), hosts=("10.9.8.7", "else.example")), "BadCertificateHostNameInvalid: .*not for '127.0.0.1'"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+async def test_bar_4_a_bad_certificate_is_refused_before_anything_is_told(stage: Stage, pki: Path, case: str) -> None:
+    make, said = HOSTILE[case]
+    certificate = make()
+    stage.show(certificate)
+    if case == "revoked":
+        put(pki, crl__ca_crl=revoke(("ca", CA), certificate))
+    error = await refusal(open_at(pki, stage.port))
+    assert isinstance(error, ConfigError)
+    assert re.search(said, str(error)), str(error)
+    assert certificate in rejected(pki)
+
+
+async def test_bar_4_a_downgrade_to_none_is_refused(stage: Stage, pki: Path) -> None:
+    async def open_only(*arguments: Any, **more: Any) -> list[Any]:
+        return [one for one in await stage.endpoints(*arguments, **more) if one.SecurityMode == ua.MessageSecurityMode.None_]
+
+    stage.server.iserver.get_endpoints = open_only
+    error = await refusal(open_at(pki, stage.port))
+    assert isinstance(error, ConfigError) and "is not offered, but None" in str(error) and "somebody may stand between" in str(error)
+
+
+async def test_bar_4_a_list_of_endpoints_that_was_changed_on_the_way_is_noticed(stage: Stage, pki: Path) -> None:
+    asked = 0
+
+    async def first_shorter(*arguments: Any, **more: Any) -> list[Any]:
+        nonlocal asked
+        asked += 1
+        every = await stage.endpoints(*arguments, **more)
+        return [one for one in every if asked > 1 or not one.SecurityPolicyUri.endswith("RsaPss")]
+
+    stage.server.iserver.get_endpoints = first_shorter
+    error = await refusal(open_at(pki, stage.port))
+    assert isinstance(error, ConfigError) and "BadSecurityChecksFailed" in str(error) and "not the one that was told before" in str(error)
+
+
+async def test_bar_4_somebody_elses_certificate_does_not_help_without_its_key(stage: Stage, pki: Path) -> None:
+    stage.show(issue("thief", key_name="thief"), "thief", tell=der(GOOD))
+    error = await refusal(open_at(pki, stage.port, more="timeout_s = 0.5"))
+    assert isinstance(error, NotConnected) and "the server must hold the key of the certificate that it shows: no answer" in str(error)
+
+
+async def test_bar_4_an_answer_without_end_is_cut_off(pki: Path) -> None:
+    """A server that answers GetEndpoints with chunks for ever, and one that announces a chunk of 2 GB."""
+    sent, announced = 0, 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        try:
+            await reader.readexactly(struct.unpack_from("<I", await reader.readexactly(8), 4)[0] - 8)
+            writer.write(struct.pack("<4sI5I", b"ACKF", 28, 0, 65535, 65535, 0, 0))
+            head = await reader.readexactly(8)
+            body = await reader.readexactly(struct.unpack_from("<I", head, 4)[0] - 8)
+            writer.write(opened(body))
+            head = await reader.readexactly(8)
+            body = await reader.readexactly(struct.unpack_from("<I", head, 4)[0] - 8)
+            (request,) = struct.unpack_from("<I", body, 12)
+            for sequence in range(2, 100_000):
+                writer.write(struct.pack("<4sIIIII", b"MSGC", announced, 1, 1, sequence, request) + bytes(65_000))
+                sent += 65_000
+                await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    for announced, said in (  # noqa: B007 – the server above reads it
+        (24 + 65_000, "BadResponseTooLarge: an answer of more than 16 MiB"), (2**31 - 1, "BadTcpMessageTooLarge: a chunk of more"),
+    ):
+        sent = 0
+        fake = await asyncio.start_server(endless, "127.0.0.1", 0)
+        error = await refusal(open_at(pki, fake.sockets[0].getsockname()[1]))
+        fake.close()
+        assert isinstance(error, NotConnected) and said in str(error), str(error)
+        assert sent < 40 * 2**20
+
+
+def opened(request: bytes) -> bytes:
+    """An answer to an OpenSecureChannel without security: token 1 on channel 1."""
+    body = b"\x01\x00" + struct.pack("<H", 449)  # OpenSecureChannelResponse, binary
+    header = struct.pack("<qIIB", 0, 1, 0, 0) + struct.pack("<i", -1) + b"\x00\x00\x00"
+    token = struct.pack("<IIqI", 1, 1, 0, 3_600_000)
+    body += header + struct.pack("<I", 0) + token + struct.pack("<i", -1)
+    policy = b"http://opcfoundation.org/UA/SecurityPolicy#None"
+    security = struct.pack("<i", len(policy)) + policy + struct.pack("<ii", -1, -1)
+    (number,) = struct.unpack_from("<I", request, 4 + len(security) + 4)
+    rest = struct.pack("<I", 1) + security + struct.pack("<II", 1, number) + body
+    return struct.pack("<4sI", b"OPNF", 8 + len(rest)) + rest
+
+
+async def test_trust_is_given_and_taken_without_a_restart(stage: Stage, pki: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.opcua.security._LOOK_S", 0.05)
+    alone = issue()
+    stage.show(alone)
+    source = open_at(pki, stage.port)
+    assert "BadCertificateUntrusted" in str(await refusal(source))
+    accept(pki, fingerprint(alone)[:16])
+    await source.connect()
+    for _ in range(3):
+        await source.read()
+    (pki / TRUSTED / f"{fingerprint(alone)}.der").unlink()
+    with pytest.raises(ConfigError, match="BadCertificateUntrusted"):
+        async with asyncio.timeout(10):
+            while True:
+                await source.read()
+    await source.close()
+
+
+async def test_a_certificate_that_is_revoked_during_a_run_is_left_at_once_and_a_new_one_of_ours_is_taken(
+    stage: Stage, pki: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge.opcua.security._LOOK_S", 0.05)
+    source = open_at(pki, stage.port)
+    await source.connect()
+    await source.read()
+    make_own(pki, "edge-1", "box.example", now_us)
+    with pytest.raises(NotConnected, match="new certificate"):
+        async with asyncio.timeout(10):
+            while True:
+                await source.read()
+    await source.close()
+    await source.connect()
+    put(pki, crl__ca_crl=revoke(("ca", CA), GOOD))
+    with pytest.raises(ConfigError, match="BadCertificateRevoked"):
+        async with asyncio.timeout(10):
+            while True:
+                await source.read()
+    await source.close()
+    assert (pki / REJECTED).is_dir()
+    await until(lambda: not stage.server.iserver.subscription_service.subscriptions, "subscriptions are gone")
