@@ -69,7 +69,7 @@ class Guard:
     @property
     def step(self) -> str:
         """What opening the channel proves, for messages."""
-        return "open the channel" if self.is_open else "open the secure channel, for which the server must hold the key of the certificate that it shows"
+        return "open the channel" if self.is_open else "open the secure channel (the server needs the key of the certificate that it shows)"
 
     def prepare(self, client: Client) -> None:
         """Reads our certificate and the user's from disk, anew for each connection.

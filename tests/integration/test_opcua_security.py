@@ -204,7 +204,7 @@ async def test_bar_4_a_list_of_endpoints_that_was_changed_on_the_way_is_noticed(
 async def test_bar_4_somebody_elses_certificate_does_not_help_without_its_key(stage: Stage, pki: Path) -> None:
     stage.show(issue("thief", key_name="thief"), "thief", tell=der(GOOD))
     error = await refusal(open_at(pki, stage.port, more="timeout_s = 0.5"))
-    assert isinstance(error, NotConnected) and "the server must hold the key of the certificate that it shows: no answer" in str(error)
+    assert isinstance(error, NotConnected) and "the server needs the key of the certificate that it shows): no answer" in str(error)
 
 
 async def test_bar_4_an_answer_without_end_is_cut_off(pki: Path) -> None:
