@@ -253,7 +253,8 @@ def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, w
             there = ", ".join(f"{{{part}}}" for part in sorted(parts))
             raise ConfigError(f"{where}: map '{equipment.map}': signal '{name}': no placeholder {{{min(unknown)}}}; there are {there}")
         filled = _PLACEHOLDER.sub(partial(_part, parts), address)
-        mapped.append(MappedSignal(signal_id(equipment.id, name), equipment.id, known[name].kind, filled, equipment.map, equipment.parts, known[name].unit))
+        identity, kind, unit = signal_id(equipment.id, name), known[name].kind, known[name].unit
+        mapped.append(MappedSignal(identity, equipment.id, kind, filled, equipment.map, equipment.parts, unit))
     if not mapped:
         raise ConfigError(f"{where}: map '{equipment.map}' is empty; name at least one signal")
     return mapped

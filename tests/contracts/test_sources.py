@@ -50,6 +50,7 @@ def test_an_open_source_has_the_shape_of_the_seam(protocol: str) -> None:
     source = open_source(protocol, options, context(address))
     assert source.equipment == ("cnc-01",)
     assert source.problems == {}
+    assert all(isinstance(one, str) for one in source.warnings)
     assert all(asyncio.iscoroutinefunction(getattr(source, name)) for name in ("connect", "read", "close"))
 
 
