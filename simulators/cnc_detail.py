@@ -25,6 +25,8 @@ SOUND_VIBRATION = {"machining_centre": 1.1, "lathe": 1.4}
 """Vibration of a sound spindle at 80 % load, mm/s RMS."""
 TEMPERATURE_STEP = {"machining_centre": 0.1, "lathe": 0.5}
 """Resolution of the temperature sensor, Cel."""
+COOLANT_FLOW, FLOW_NOISE = 24.0, 0.4
+"""Flow of the coolant while it cuts, L/min, and the usual σ of its sensor."""
 
 
 class Sensors:
@@ -40,7 +42,7 @@ class Sensors:
         self._load, self._speed = noise("spindle_load", spindle.NOISE_LOAD), noise("spindle_speed", spindle.NOISE_SPEED)
         self._temperature = noise("spindle_temperature", spindle.NOISE_TEMPERATURE)
         self._vibration = noise("spindle_vibration", spindle.NOISE_VIBRATION)
-        self.voltage, self.flow = noise("voltage", 1.6), noise("coolant_flow", 0.4)
+        self.voltage, self.flow = noise("voltage", 1.6), noise("coolant_flow", FLOW_NOISE)
 
     def read(self, phase: Phase, temperature: float, bearing: float) -> dict[str, Value]:
         """The four signals of the spindle. Every call throws dice, so that only a scan may call."""
@@ -70,7 +72,7 @@ def detail(cnc: "Cnc", sensors: Sensors, at_us: int) -> Values:
     currents = electricity.phase_currents(cnc.power_w, voltage, factor, cnc.own.phase)
     # The tool's path: a Lissajous figure over the table, quick enough that two scans differ.
     turn = 2.0 * math.pi * (at_us % 7_000_000) / 7e6
-    flow = max(0.0, 24.0 * max(0.0, 1.0 - 0.5 * coolant) + sensors.flow.next()) if cutting else 0.0
+    flow = max(0.0, COOLANT_FLOW * max(0.0, 1.0 - 0.5 * coolant) + sensors.flow.next()) if cutting else 0.0
     values: Values = {
         "spindle_power": quantise(max(0.0, phase.load - 4.0) / 100.0 * spindle.RATED_SHARE * settings.rated_power_w, 10.0),
         "spindle_override": 100.0, "rapid_override": 100.0,

@@ -58,19 +58,21 @@ class _Job(msgspec.Struct, frozen=True):
     out: Path
     model: "_Job | None" = None
     """The job whose machine this one poses as, a fraud."""
+    detail: bool = False
 
     def day(self, number: int) -> Day:
         before = number < self.first_day + round(self.days * self.improvement.after)
         factors = self.improvement.before() if before and self.improvement.after else Before()
         return Day(
             self.settings, self.seed, self.calendar, self.schedule, number, factors, self.gauge_us, self.repeat_us, self.cycle_factor,
+            self.detail,
         )
 
 
 def history(
     settings: Settings, *, days: int, out: Path, end_us: int, seed: int | None = None, gauge_s: float = 10.0, repeat_s: float | None = None,
     cycle_factor: float = 1.0, faults_per_day: float = 0.25, improvement: Improvement | None = None, workers: int = 2,
-    progress: Progress | None = None,
+    progress: Progress | None = None, detail: bool = False,
 ) -> int:
     """Write so many whole local days, the last of them the one before that in which `end_us` (µs UTC) lies; returns the number of readings.
 
@@ -83,6 +85,7 @@ def history(
         improvement: what got better on the way; None for the usual one, `Improvement(after=0)` for none.
         workers: processes; the result does not depend on it.
         progress: is told the equipment that is done.
+        detail: CNC machines also show coolant_flow, coolant_level, tool_number and tool_wear, as their richer faces do live.
 
     Raises:
         SimulatorError: impossible numbers; the folder holds a history already or cannot be written to.
@@ -100,7 +103,7 @@ def history(
     jobs = {
         item.id: _Job(
             item, seed, calendar, schedule, first_day, days, improvement, round(gauge_s * 1e6), None if repeat_s is None else round(repeat_s * 1e6),
-            cycle_factor, out,
+            cycle_factor, out, detail=detail,
         ) for item in machines
     }
     for entry in schedule.entries():

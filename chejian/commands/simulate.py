@@ -79,6 +79,7 @@ def history(
     repeat_s: Annotated[float | None, typer.Option(min=1, help="Repeat states and counters at least so often, s; else on change only.")] = None,
     cycle_factor: Annotated[float, typer.Option(min=1, help="Stretch the cycles: 60 makes the demo's seconds into minutes.")] = 1.0,
     end_us: Annotated[int | None, typer.Option(help="End on the day before this instant, µs UTC; default: now.")] = None,
+    detail: Annotated[bool, typer.Option("--detail", help="CNC machines also show coolant flow and level, tool number and tool wear.")] = False,
 ) -> None:
     """Writes the past of the same machines: shifts, faults, and an improvement half-way, so that a claim of a reduction has a baseline."""
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -92,7 +93,7 @@ def history(
         task = progress.add_task(f"history of {days} days 历史数据")
         rows = write_history(
             settings, days=days, out=out, end_us=end_us if end_us is not None else real_clock(), seed=seed, gauge_s=gauge_s, repeat_s=repeat_s,
-            cycle_factor=cycle_factor, progress=lambda said: progress.update(task, description=said))
+            cycle_factor=cycle_factor, detail=detail, progress=lambda said: progress.update(task, description=said))
     typer.echo(f"{rows} readings in {out}")
 
 

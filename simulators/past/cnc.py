@@ -14,6 +14,7 @@ from simulators.cnc import ORDER_PARTS, SET_UP_US, STOP_ALARMS, THERMAL_S, TOOL_
 from simulators.cnc_detail import SOUND_VIBRATION, TEMPERATURE_STEP
 from simulators.machine import generator
 from simulators.past.columns import Column, Columns, Ints, Steps
+from simulators.past.detail import coolant_columns, tool_columns
 from simulators.past.plan import Day
 from simulators.past.work import Work, ends_of, place, states
 from simulators.personality import Personality, personality
@@ -97,6 +98,8 @@ def cnc_day(day: Day, carry: CncCarry) -> tuple[Columns, Parts]:
     parts = Parts(number, work.start, work.end, reason, wear, carry.orders + draw.order[:made], draw.program[:made])
     columns = states(day, work, pauses, _within(draw.set_up, made), *_stops(draw, made))
     columns |= _gauges(day, own, steps, grid, temperature, bearing)
+    if day.detail:
+        columns |= coolant_columns(day, steps, grid) | tool_columns(day, *_operations(day, draw, work), draw.wear[:, :made])
     index = np.clip(np.searchsorted(work.start, grid, side="right") - 1, 0, max(made - 1, 0))
     columns["feed_override"] = Column(grid, draw.override[index])
     columns["power"] = Column(grid, quantise_column(power_w, 10.0))
@@ -170,11 +173,9 @@ def _steps(day: Day, own: Personality, draw: _Draw, work: Work, pauses: list[Int
     turning_w = idle_w + settings.rated_power_w * spindle.TURNING_SHARE * day.factors.power
     rated_w = spindle.RATED_SHARE * settings.rated_power_w
     program, override = draw.program[:made], draw.override[:made] / 100.0
-    shares = np.array([[0.75 * o.seconds / p.seconds for o in p.operations] for p in programs])
-    begins = np.concatenate([np.zeros((len(programs), 1)), 0.12 + np.cumsum(np.insert(shares, 0, 0.0, axis=1), axis=1)], axis=1)
     sharp = np.array([p.powers() for p in programs])[program].T * own.cutting
     cutting = np.minimum(sharp * (1.0 + BLUNTING * draw.wear[:, :made]) * override, 1.1 * rated_w) * draw.jitter[:, :made]
-    times = work.start[:, None] + np.rint(begins[program] * (work.end - work.start)[:, None]).astype(np.int64)
+    times = _phases(day, draw, work)
     speeds = np.array([[o.cut.spindle_speed for o in p.operations] for p in programs])[program]
     fast, none = np.full((made, 1), 800.0), np.zeros((made, 1))
     load = 4.0 + 100.0 * cutting.T / rated_w
@@ -191,6 +192,20 @@ def _steps(day: Day, own: Personality, draw: _Draw, work: Work, pauses: list[Int
     return Steps(
         times_all[order], np.concatenate([extra_p, flat_p])[order], np.concatenate([zeros, flat_l])[order], np.concatenate([zeros, flat_s])[order],
     )
+
+
+def _phases(day: Day, draw: _Draw, work: Work) -> Ints:
+    """When each part's approach, operations and taking out begin, i64[parts, operations + 2]."""
+    programs = PROGRAMS[day.settings.kind]
+    shares = np.array([[0.75 * o.seconds / p.seconds for o in p.operations] for p in programs])
+    begins = np.concatenate([np.zeros((len(programs), 1)), 0.12 + np.cumsum(np.insert(shares, 0, 0.0, axis=1), axis=1)], axis=1)
+    program = draw.program[:len(work.index)]
+    return np.asarray(work.start[:, None] + np.rint(begins[program] * (work.end - work.start)[:, None]), dtype=np.int64)
+
+
+def _operations(day: Day, draw: _Draw, work: Work) -> tuple[Ints, Ints]:
+    """When each operation of each part begins, and the part's program."""
+    return _phases(day, draw, work)[:, 1:-1], draw.program[:len(work.index)]
 
 
 def _heat_and_energy(

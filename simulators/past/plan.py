@@ -50,6 +50,8 @@ class Day(msgspec.Struct, frozen=True):
     gauge_us: int
     repeat_us: int | None
     cycle_factor: float
+    detail: bool = False
+    """Show also what a controller knows of coolant and tools."""
 
     @property
     def start_us(self) -> int:

@@ -218,6 +218,25 @@ def test_options(tmp_path: Path) -> None:
             write(settings, out=tmp_path / "h", **{"days": 1, **wrong})
 
 
+def test_detail_shows_coolant_and_tools_and_changes_nothing_else(tmp_path: Path) -> None:
+    lossy = some("cnc-01", fault=[FaultPlan("coolant_loss", "cnc-01", 40_000, 3600, 1.0)])
+    write(lossy, days=1, out=tmp_path / "plain", faults_per_day=0.0)
+    write(lossy, days=1, out=tmp_path / "detail", faults_per_day=0.0, detail=True)
+    for name in ("spindle_load", "energy_import", "item_state"):
+        assert all((one == other).all() for one, other in zip(*(column(tmp_path / out, "cnc-01", name) for out in ("plain", "detail")), strict=True))
+    times, flow = column(tmp_path / "detail", "cnc-01", "coolant_flow")
+    at_us = json.loads((tmp_path / "detail" / "truth" / "faults.jsonl").read_text().splitlines()[0])
+    lost = (times >= at_us["start_us"]) & (times < at_us["end_us"])
+    assert flow[~lost & (flow > 0)].mean() == pytest.approx(24.0, abs=0.1)
+    assert flow[lost & (flow > 0)].mean() == pytest.approx(12.0, abs=0.3)
+    assert set(column(tmp_path / "detail", "cnc-01", "tool_number")[1].tolist()) == {1, 2, 3}
+    wear = column(tmp_path / "detail", "cnc-01", "tool_wear")[1]
+    assert wear.min() >= 0.0
+    assert wear.max() <= 1.0
+    with pytest.raises(StopIteration):
+        column(tmp_path / "plain", "cnc-01", "coolant_flow")
+
+
 def test_every_part_has_its_genealogy(demo: Path, tmp_path: Path) -> None:
     found = past_genealogy(demo, "lathe-01-000123")
     assert (found.equipment, found.order[:12]) == ("lathe-01", "WO-lathe-01-")
