@@ -1,10 +1,17 @@
-"""Parts in the gateway's archive, read when they are wanted: verdicts while the line runs, from the signed batches and not from an engine."""
+"""Verdicts while the line runs: from the signed batches in the gateway's archive and not from an engine, and the same as a bundle's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from analytics.compute import LOOKBACK_US
-from evidence.parts import PartIndex, Parts, Place
+from analytics.indicator import Indicator
+from evidence.bundle import checked_windows, remarks_on
+from evidence.claim import Claim
+from evidence.control import Control
+from evidence.evaluate import Evaluation, evaluate, revisions_in_force
+from evidence.parts import Place
+from evidence.policy import Pack
+from evidence.stretches import ranges_for
+from evidence.survey import Survey
 from store.archive import Archive
 from workshop.batch import decode_header
 from workshop.errors import Rejected
@@ -33,10 +40,45 @@ class _Stored(NamedTuple):
         return [part for part in parts if part is not None]
 
 
-def parts_in(archive: Archive, window: Window) -> Parts:
-    """The parts in the archive that meet a window."""
-    index = PartIndex(window)
-    for item in archive.batches(*archive.range_for(window, LOOKBACK_US)):
-        batch = item.batch
-        index.add(decode_header(batch.header), [None if part is None else (item.index, n, len(part)) for n, part in enumerate(batch.parts)])
-    return Parts(index.table(), _Stored(archive))
+class Live:
+    """Verdicts on what an archive holds now: the very ones that a bundle of the same windows would state. One caller at a time."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._control = Control()
+
+    def judge(
+        self, window: Window, claims: Sequence[Claim], packs: Mapping[str, Pack], *, indicators: Mapping[str, Indicator],
+        as_of: str | None = None, baseline: Window | None = None,
+    ) -> Evaluation:
+        """Results and verdicts from the signed batches, with all that must be said beside the figures.
+
+        Raises:
+            ConfigError: an empty window, a baseline that is not before it, or no register before its end.
+            Rejected: parts were pruned meanwhile; ask again.
+        """
+        archive, windows = self._archive, checked_windows(window, baseline)
+        size, control = archive.data_size, self._catch_up()
+        registers = archive.registers()
+        in_force = [item for _, item in revisions_in_force(registers, window)]
+        survey = Survey(windows, control)
+        for first, end in ranges_for(archive, control, windows, size) if size else ():
+            survey.begin(first, end)
+            for item in archive.headers(first, end):
+                header = decode_header(item.header)
+                places: list[Place | None] = [None if length is None else (item.index, n, length) for n, length in enumerate(item.sizes)]
+                survey.add(item.index, item.accepted_us, header, places)
+        reader = _Stored(archive)
+        remarks = remarks_on(claims, control, survey, windows, in_force, reader)
+        return evaluate(
+            registers, survey.parts(0, reader), claims, packs, window, indicators=indicators, as_of=as_of, remarks=remarks,
+            baseline=None if baseline is None else (survey.parts(1, reader), baseline),
+        )
+
+    def _catch_up(self) -> Control:
+        """The control log's state, with what has come into it since the last time."""
+        fresh, self._control = self._control, Control()  # begins anew if an entry refuses
+        for entry in self._archive.control_entries(fresh.size):
+            fresh.take(entry.kind, entry.time_us, entry.body)
+        self._control = fresh
+        return fresh

@@ -88,11 +88,9 @@ def export(
     """
     chosen = dict(load_indicators() if indicators is None else indicators)
     check_references(claims, packs, chosen, "claims")
-    windows = [window] if baseline is None else [window, baseline]
-    if not claims or any(item.length_us == 0 for item in windows):
-        raise ConfigError("bundle: nothing to judge: no claims, or an empty window")
-    if baseline is not None and baseline.end_us > window.start_us:
-        raise ConfigError("bundle: the baseline must end before the window begins")
+    windows = checked_windows(window, baseline)
+    if not claims:
+        raise ConfigError("bundle: nothing to judge: no claims")
     if archive.data_size == 0:
         raise ConfigError("bundle: the data log is empty; wait until an edge has delivered")
     registers = archive.registers()
@@ -146,6 +144,20 @@ def export(
         bag.close()
     size = sum(size for _, size in bag.payload.values())
     return BundleInfo(out, predicate.ranges, data.size, survey.batches, sum(survey.rows), size, found.verdicts)
+
+
+def checked_windows(window: Window, baseline: Window | None) -> list[Window]:
+    """The windows to judge, the baseline last.
+
+    Raises:
+        ConfigError: one is empty, or the baseline does not end before the window begins.
+    """
+    windows = [window] if baseline is None else [window, baseline]
+    if any(item.length_us == 0 for item in windows):
+        raise ConfigError("window: nothing to judge: it is empty, or the baseline is")
+    if baseline is not None and baseline.end_us > window.start_us:
+        raise ConfigError("window: the baseline must end before the window begins")
+    return windows
 
 
 def remarks_on(

@@ -100,6 +100,14 @@ class Control(msgspec.Struct):
     size: int = 0
 
     @property
+    def losses(self) -> list[tuple[str, int, int]]:
+        """(edge, from, to) of what restores and lost journals have lost: readings that came in within that time."""
+        return [
+            (edge, item.sealed_after_us, item.sealed_before_us)
+            for (edge, _), items in sorted(self.lost.items()) for item in items if item.is_loss
+        ]
+
+    @property
     def generation(self) -> int:
         """1, and one more with each restore."""
         return self.restores[-1].generation if self.restores else 1

@@ -1,4 +1,6 @@
-"""What the signed headers say is not there, for a window: declared gaps, and parts that are withheld, lost or cannot be decoded."""
+"""What is not there, for a window: gaps that headers declare, parts withheld, lost or malformed, and what the control log says is lost."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,13 +15,18 @@ from workshop.window import Window
 class Holes:
     """Gathered header by header and part by part; what does not meet the window and its lookback is passed over."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, losses: Sequence[tuple[str, int, int]] = ()) -> None:
+        """Losses are (edge, from, to) of the control log: about all equipment of which the edge delivers anything here."""
+        self._losses = [item for item in losses if item[1] < window.end_us and item[2] > window.start_us - LOOKBACK_US]
+        self._delivers: dict[str, set[str]] = {}
         self._start_us, self._end_us = window.start_us - LOOKBACK_US, window.end_us
         self._gaps: list[tuple[tuple[str, ...], int, int]] = []
         self._absent: list[tuple[str, int, int]] = []
 
     def header(self, header: Header) -> None:
         """The gaps that a header declares, once a header. Those of derived data say nothing about a machine."""
+        if self._losses:
+            self._delivers.setdefault(header.edge, set()).update(entry.equipment for entry in header.parts)
         for gap in header.gaps if header.provenance is not Provenance.DERIVED else ():
             if gap.from_us < self._end_us and gap.to_us > self._start_us:
                 self._gaps.append((gap.signals, gap.from_us, gap.to_us))
@@ -32,7 +39,8 @@ class Holes:
     @property
     def missing(self) -> Missing:
         """All of it."""
-        return missing_of(self._gaps, self._absent)
+        lost = [(equipment, from_us, to_us) for edge, from_us, to_us in self._losses for equipment in sorted(self._delivers.get(edge, ()))]
+        return missing_of(self._gaps, [*self._absent, *lost])
 
 
 def without_stale_carry(block: Block, missing: Missing, window: Window) -> Block:

@@ -97,12 +97,13 @@ def meets(entry: PartEntry, window: Window, lookback_us: int = LOOKBACK_US) -> b
 class PartIndex:
     """Built header by header, in the log's order. Parts of *derived* edges are passed over: a model's values never support a claim."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, losses: Sequence[tuple[str, int, int]] = ()) -> None:
+        """Losses as `Control.losses`."""
         self._window = window
         self._equipment: dict[str, int] = {}
         self._batches: list[tuple[str, int, int]] = []
         self._columns = array("q")
-        self._holes = Holes(window)
+        self._holes = Holes(window, losses)
 
     def add(self, header: Header, places: Sequence[Place | None]) -> None:
         """The next batch; None where a part is not there."""

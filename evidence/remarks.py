@@ -88,7 +88,7 @@ def of_losses(control: Control, windows: Sequence[Window]) -> list[Remark]:
                     f"{edge} lost its journal of epoch {epoch}, and with it what it had not delivered after batch {item.from_seq - 1}",
                     f"{edge} 丢失了纪元 {epoch} 的日志, 第 {item.from_seq - 1} 批之后未送达的数据随之丢失",
                 )))
-            elif item.to_seq >= item.from_seq:
+            elif item.is_loss:
                 found.append(Remark(Words(
                     f"a restore of the gateway lost batches {item.from_seq} to {item.to_seq} of {edge}, epoch {epoch}",
                     f"网关恢复时丢失 {edge}(纪元 {epoch})的第 {item.from_seq} 至 {item.to_seq} 批",

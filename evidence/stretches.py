@@ -6,7 +6,7 @@ from analytics.compute import LOOKBACK_US
 from evidence.control import Control
 from evidence.parts import meets
 from evidence.survey import meets_window
-from store.archive import Archive, StoredBatch
+from store.archive import Archive, StoredHeader
 from workshop.batch import Header, decode_header
 from workshop.window import Window
 
@@ -18,12 +18,9 @@ def ranges_for(archive: Archive, control: Control, windows: Sequence[Window], si
     after the window's end, or with the log. Announced batches that meet a window are there too, wherever they stand.
     """
     found = [item for window in windows for item in _ranges(archive, control, window, size)]
-    wanted = [item for _, item in control.announcements if any(meets_window(item, window) for window in windows)]
-    if wanted:
-        for item in archive.batches(0, size):
-            header = decode_header(item.batch.header)
-            if any((late.edge, late.epoch) == (header.edge, header.epoch) and late.from_seq <= header.seq <= late.to_seq for late in wanted):
-                found.append((item.index, item.index + 1))
+    for _, late in control.announcements:
+        if any(meets_window(late, window) for window in windows):
+            found += [(index, index + 1) for index in archive.indices(late.edge, late.epoch, late.from_seq, late.to_seq) if index < size]
     joined: list[tuple[int, int]] = []
     for first, end in sorted(found):
         if joined and first <= joined[-1][1]:
@@ -49,16 +46,16 @@ def _ranges(archive: Archive, control: Control, window: Window, size: int) -> li
             high = middle
     first = min(max(0, low - 1), size - 1)
     end, passed = first, set[str]()
-    for item in archive.batches(first, size):
-        header = decode_header(item.batch.header)
+    for item in archive.headers(first, size):
+        header = decode_header(item.header)
         if header.sealed_us >= window.end_us:
             passed.add(header.edge)
         end = item.index + 1
         if not control.awaited(window.end_us, item.accepted_us) - passed:
             break
     found = [(first, end)]
-    for item in archive.batches(end, min(met_end, size)):
-        if _is_about(decode_header(item.batch.header), window):
+    for item in archive.headers(end, min(met_end, size)):
+        if _is_about(decode_header(item.header), window):
             found.append((item.index, item.index + 1))
     return found
 
@@ -69,5 +66,5 @@ def _is_about(header: Header, window: Window) -> bool:
     )
 
 
-def _one(archive: Archive, index: int) -> StoredBatch:
-    return next(archive.batches(index, index + 1))
+def _one(archive: Archive, index: int) -> StoredHeader:
+    return next(archive.headers(index, index + 1))

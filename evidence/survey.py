@@ -42,7 +42,7 @@ class Survey:
         self._number: dict[tuple[str, str], int] = {}
         self._gone = array("q")
         """Absent parts: name, log index, from, to, rows."""
-        self._indexes = [PartIndex(window) for window in windows]
+        self._indexes = [PartIndex(window, control.losses) for window in windows]
         self._sealed_us: dict[str, int] = {}
         self.ranges: list[Reach] = []
         self.batches = 0

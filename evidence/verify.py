@@ -154,7 +154,7 @@ def _losses(control: Control) -> list[str]:
     return [
         f"lost with the journal of {edge}: what epoch {epoch} held after batch {item.from_seq - 1}" if item.to_seq is None
         else f"lost in a restore, as the edge states: batches {item.from_seq} to {item.to_seq} of {edge}, epoch {epoch}"
-        for (edge, epoch), items in sorted(control.lost.items()) for item in items if item.to_seq is None or item.to_seq >= item.from_seq
+        for (edge, epoch), items in sorted(control.lost.items()) for item in items if item.is_loss
     ]
 
 

@@ -12,10 +12,8 @@ import msgspec
 from analytics.compute import LOOKBACK_US, components_of, needed_signals
 from analytics.indicator import Components, Indicator, Result
 from analytics.missing import missing_of
-from evidence.archived import parts_in
+from evidence.archived import Live
 from evidence.bundle import export
-from evidence.evaluate import evaluate
-from evidence.verdict import Verdict
 from gateway.house import House
 from workshop.errors import Rejected
 from workshop.register import Workshop
@@ -51,6 +49,7 @@ class Figures:
         self._house, self._indicators = house, indicators
         self._results, self._verdicts = Answers(), Answers()
         self._exporting = threading.Lock()
+        self._live = Live(house.archive)
 
     def result(self, indicator: Indicator, window: Window) -> bytes:
         """The result of an indicator as JSON, from what the engine holds now."""
@@ -107,20 +106,17 @@ class Figures:
         self._house.components.put(kept)
         return len(kept)
 
-    def verdicts(self, window: Window, as_of: str | None) -> bytes:
-        """The verdicts on all claims as JSON, computed from the signed batches, never from the engine."""
+    def verdicts(self, window: Window, as_of: str | None, baseline: Window | None = None) -> bytes:
+        """The verdicts on all claims as JSON, computed from the signed batches, never from the engine: those that a bundle would state."""
         archive = self._house.archive
 
         def compute() -> bytes:
-            made: tuple[Verdict, ...] = ()
-            if self._house.claims:
-                made = evaluate(
-                    archive.registers(), parts_in(archive, window), self._house.claims, self._house.packs, window, indicators=self._indicators,
-                    as_of=as_of,
-                ).verdicts
-            return msgspec.json.encode(made)
+            if not self._house.claims:
+                return b"[]"
+            return msgspec.json.encode(self._live.judge(
+                window, self._house.claims, self._house.packs, indicators=self._indicators, as_of=as_of, baseline=baseline).verdicts)
 
-        return self._verdicts.get((archive.data_size, archive.control_size, window, as_of), compute)
+        return self._verdicts.get((archive.data_size, archive.control_size, window, as_of, baseline), compute)
 
     def bundle(
         self, window: Window, as_of: str | None, baseline: Window | None = None, withhold: Sequence[str] = (), pinned: Sequence[int] = ()

@@ -9,10 +9,10 @@ from store.archive_admission import Replayed, admit
 from store.archive_control import SCHEMA as CONTROL_SCHEMA
 from store.archive_edges import SCHEMA as EDGES_SCHEMA
 from store.archive_edges import EdgeBook
-from store.archive_records import Alarm, Chain, Committed, ControlEntry, EdgeRecord, QuarantinedRow, Refused, StoredBatch, TokenRecord
+from store.archive_records import Alarm, Chain, Committed, ControlEntry, EdgeRecord, QuarantinedRow, Refused, StoredBatch, StoredHeader, TokenRecord
 from store.archive_tables import SCHEMA as TABLES_SCHEMA
 from store.archive_trees import SCHEMA as TREES_SCHEMA
-from store.control_kinds import Prune
+from store.control_kinds import LostBatches, Prune
 from store.log import LogName, data_leaf, leaf_hash
 from store.signing import SigningKey
 from store.sqlite import Database
@@ -20,13 +20,17 @@ from workshop.batch import Gap, Header, SealedBatch, decode_header
 from workshop.errors import Rejected
 from workshop.window import SECOND_US, Clock, Window
 
-__all__ = ["Alarm", "Archive", "Committed", "ControlEntry", "EdgeRecord", "LogName", "QuarantinedRow", "Refused", "StoredBatch", "TokenRecord"]
+__all__ = [
+    "Alarm", "Archive", "Committed", "ControlEntry", "EdgeRecord", "LogName", "QuarantinedRow", "Refused", "StoredBatch", "StoredHeader",
+    "TokenRecord",
+]
 
 FORMAT = 2
 SILENCE_US = 60 * SECOND_US
 _PAGE = 16
 _PART_BITS = 16
 _PRUNE_BATCHES = 256
+_HEADERS = 256
 _SCHEMA = (
     *TABLES_SCHEMA, *TREES_SCHEMA, *CONTROL_SCHEMA, *EDGES_SCHEMA,
     "CREATE TABLE batches (number INTEGER PRIMARY KEY, edge TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
@@ -51,6 +55,7 @@ class Archive(EdgeBook):
         rows = database.execute("SELECT accepted_us FROM batches ORDER BY number DESC LIMIT 1")
         self._accepted_us = int(rows[0][0]) if rows else 0
         self._pruned_end = max((entry.body["end"] for entry in self.control_entries(0, "prune")), default=0)
+        self._lost_signals: dict[int, tuple[str, ...]] = {}
         self._delete_pruned()
 
     @classmethod
@@ -130,6 +135,25 @@ class Archive(EdgeBook):
             yield from page
             first = page[-1].index + 1
 
+    def headers(self, first: int, end: int) -> Iterator[StoredHeader]:
+        """As `batches`, without reading the parts."""
+        while first < end:
+            last = min(end, first + _HEADERS)
+            sql = "SELECT number, accepted_us, parts, header FROM batches WHERE number >= ? AND number < ? ORDER BY number"
+            rows = self._reader.execute(sql, (first, last))
+            if not rows:
+                return
+            sizes: dict[int, int] = dict(self._reader.execute("SELECT id, LENGTH(data) FROM parts WHERE id >= ? AND id < ?", (
+                first << _PART_BITS, last << _PART_BITS)))
+            for number, us, count, header in rows:
+                yield StoredHeader(number, us, header, tuple(sizes.get(number << _PART_BITS | n) for n in range(count)))
+            first = int(rows[-1][0]) + 1
+
+    def indices(self, edge: str, epoch: int, from_seq: int, to_seq: int) -> list[int]:
+        """Places in the data log of an edge's batches from one sequence number to another, both included."""
+        sql = "SELECT number FROM batches WHERE edge = ? AND epoch = ? AND seq >= ? AND seq <= ? ORDER BY number"
+        return [int(number) for (number,) in self._reader.execute(sql, (edge, epoch, from_seq, to_seq))]
+
     def range_for(self, window: Window, lookback_us: int) -> tuple[int, int]:
         """[first, end) of the indices that hold every batch whose parts or gaps meet [start - lookback, end); (0, 0) if there is none."""
         sql = "SELECT MIN(number), MAX(number) FROM batches WHERE from_us < ? AND to_us > ?"
@@ -148,12 +172,31 @@ class Archive(EdgeBook):
         return self._pruned_end
 
     def gaps_in(self, window: Window) -> list[tuple[str, Gap]]:
-        """(edge, gap) of the declared gaps that meet the window, in the log's order; only batches that reach into it are read."""
+        """(edge, gap) of the declared gaps that meet the window, in the log's order; only batches that reach into it are read. Those of the control
+        log come last: what is lost by a restore, or with an edge's journal."""
         sql = "SELECT header FROM batches WHERE gaps > 0 AND from_us < ? AND to_us > ? ORDER BY number"
         headers = [decode_header(header) for (header,) in self._reader.execute(sql, (window.end_us, window.start_us))]
-        return [
-            (header.edge, gap) for header in headers for gap in header.gaps if gap.from_us < window.end_us and gap.to_us > window.start_us
-        ]
+        found = [*((header.edge, gap) for header in headers for gap in header.gaps), *self._losses()]
+        return [(edge, gap) for edge, gap in found if gap.from_us < window.end_us and gap.to_us > window.start_us]
+
+    def _losses(self) -> list[tuple[str, Gap]]:
+        """Gaps of the control log, each about all signals of the equipment that the edge delivered near it."""
+        found = []
+        for entry in self.control_entries(0, "gap"):
+            body = msgspec.convert(entry.body, LostBatches)
+            if body.is_loss:
+                if entry.index not in self._lost_signals:
+                    self._lost_signals[entry.index] = self._signals_near(body)
+                found.append((body.edge, Gap(self._lost_signals[entry.index], body.sealed_after_us, body.sealed_before_us, body.reason)))
+        return found
+
+    def _signals_near(self, body: LostBatches) -> tuple[str, ...]:
+        sql = "SELECT header FROM batches WHERE edge = ? AND (epoch, seq) {} (?, ?) ORDER BY epoch {order}, seq {order} LIMIT ?"
+        near = (body.edge, body.epoch, body.from_seq, _HEADERS)
+        rows = self._reader.execute(sql.format("<", order="DESC"), near) or self._reader.execute(sql.format(">", order="ASC"), near)
+        equipment = {part.equipment for (header,) in rows for part in decode_header(header).parts}
+        register = self.register()
+        return () if register is None else tuple(sorted(name for name, item, _ in register.signals() if item.id in equipment))
 
     def prune(self, before_us: int, *, author: str, reason: str, limit: int | None = None) -> Prune:
         """Deletes the parts of the oldest batches, those that hold nothing from `before_us` on, up to the first that does; with an entry "prune".

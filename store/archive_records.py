@@ -49,6 +49,16 @@ class StoredBatch(msgspec.Struct, frozen=True):
     batch: SealedBatch
 
 
+class StoredHeader(msgspec.Struct, frozen=True):
+    """A batch as the data log holds it, without its parts."""
+
+    index: int
+    accepted_us: int
+    header: bytes
+    sizes: tuple[int | None, ...]
+    """Bytes of each part; None for those that are not there."""
+
+
 class ControlEntry(msgspec.Struct, frozen=True):
     """One entry of the control log, decoded; `index` is its place and not part of the signed bytes."""
 

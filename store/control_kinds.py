@@ -112,6 +112,11 @@ class LostBatches(Body, frozen=True):
     signature: str
     """Of the edge, over the statement, kind "resume"; empty without one."""
 
+    @property
+    def is_loss(self) -> bool:
+        """Whether anything is lost: a chain may also go on after a restore where nothing is missing."""
+        return self.to_seq is None or self.to_seq >= self.from_seq
+
 
 class Commitment(Body, frozen=True):
     """"commitment": a claim fixed before its window: no other indicator, window or machines can be chosen afterwards."""

