@@ -6,6 +6,7 @@ import msgspec
 
 from evidence.claim import Claim
 from evidence.policy import Pack
+from gateway.alerts import Alerts
 from gateway.auth import Access
 from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
@@ -43,3 +44,4 @@ class House(msgspec.Struct, frozen=True):
     orders: Orders
     line_rules: LineRules | None = None
     third_party: ThirdParty | None = None
+    alerts: Alerts | None = None

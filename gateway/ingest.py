@@ -153,6 +153,7 @@ class Committer:
             else:
                 self._monitoring.batches.inc()
                 self._monitoring.rows.inc(header.rows)
+                self._monitoring.gaps.inc(len(header.gaps))
                 self._committed(header.rows)
 
 

@@ -16,6 +16,8 @@ class Monitoring:
         self.refused = Counter("chejian_refused_total", "Batches refused", ["type"], registry=self.registry)
         self.busy = Counter("chejian_busy_total", "Requests answered 429", registry=self.registry)
         self.indexed = Counter("chejian_indexed_rows_total", "Readings written to the engine", registry=self.registry)
+        self.gaps = Counter("chejian_gaps_total", "Losses declared in committed headers", registry=self.registry)
+        self.alerts = Counter("chejian_alerts_total", "Alerts sent, and attempts that failed", ["outcome"], registry=self.registry)
         self.quarantined = Counter("chejian_quarantined_total", "Quarantine records made", registry=self.registry)
         self.refused_rows = Counter("chejian_engine_refused_rows_total", "Readings that the engine cannot hold", registry=self.registry)
         self._noted: set[tuple[str, str]] = set()
@@ -29,6 +31,19 @@ class Monitoring:
                                  ["outcome"], registry=self.registry)
         self.errors = Counter("chejian_errors_total", "Requests that ended in an unexpected error", registry=self.registry)
         self.live = Counter("chejian_live_readings_total", "Live values received", registry=self.registry)
+
+    @property
+    def quarantined_total(self) -> int:
+        """Quarantine records made since the start."""
+        return round(self._total("chejian_quarantined_total"))
+
+    @property
+    def gaps_total(self) -> int:
+        """Losses declared since the start."""
+        return round(self._total("chejian_gaps_total"))
+
+    def _total(self, name: str) -> float:
+        return self.registry.get_sample_value(name) or 0.0
 
     def first_time(self, signal: str, reason: str) -> bool:
         """Whether this refusal is new since the start; of a great many different ones only the first are."""

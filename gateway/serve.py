@@ -14,6 +14,9 @@ import uvicorn
 from analytics.indicator import load_indicators
 from evidence.claim import Claim, check_references, parse_claims
 from evidence.packs import load_pack
+from gateway.alert_channels import open_channels
+from gateway.alert_watch import Watch
+from gateway.alerts import Alerts
 from gateway.app import create_app
 from gateway.auth import Access, admin_token
 from gateway.challenges import Challenges
@@ -30,6 +33,7 @@ from gateway.settings import GatewaySettings
 from gateway.third_party import ThirdParty, UnmappedRows
 from gateway.writer import Writer
 from gateway.writer import rebuild as rebuild_engine
+from store.archive import Archive
 from workshop.errors import ConfigError, NotConnected
 from workshop.register import Workshop, parse_register
 from workshop.window import Clock
@@ -175,10 +179,24 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
             rules = LineRules(settings.line_protocol, register, clock, UnmappedRows(archive, monitoring, edge))
             third = ThirdParty(edge, folder / "line-protocol.pem", archive, committer, clock)
             stack.callback(third.close)
+        alerts = _open_alerts(settings, archive, writer, monitoring, clock, stack)
         yield House(
             settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
-            Challenges(archive, register, clock), claims, packs, orders, rules, third,
+            Challenges(archive, register, clock), claims, packs, orders, rules, third, alerts,
         )
+
+
+def _open_alerts(
+    settings: GatewaySettings, archive: Archive, writer: Writer, monitoring: Monitoring, clock: Clock, stack: contextlib.ExitStack,
+) -> Alerts | None:
+    if settings.alerts is None:
+        return None
+    alerts = Alerts(open_channels(settings.alerts), archive.origin, clock, monitoring, settings.alerts.digest_s)
+    stack.callback(alerts.close)
+    watch = Watch(alerts, settings.alerts, archive, writer, monitoring, Path(settings.data), clock)
+    watch.start()
+    stack.callback(watch.close)
+    return alerts
 
 
 class _Server(uvicorn.Server):

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.alert_settings import AlertSettings, check_alerts
 from gateway.line_rules import LineSettings
 from store.engine import Engine, load_engine
 from workshop.errors import ConfigError
@@ -38,6 +39,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """So many wrong tokens from one address within a minute lock it out for a minute (429)."""
     line_protocol: LineSettings | None = None
     """[line_protocol]: other people's collectors may write by `POST /api/v2/write`; without it they may not."""
+
+    alerts: AlertSettings | None = None
+    """[alerts]: mail and webhooks for what a person should know; without it nobody is told."""
 
     def file(self, name: str) -> Path:
         """A file in the data folder."""
@@ -98,4 +102,5 @@ def parse_gateway(text: bytes | str, file: Path) -> GatewaySettings:
         if not least <= getattr(settings, key) <= most:
             raise ConfigError(f"{file}: {key} = {getattr(settings, key)} must be between {least} and {most}")
     claims = str(file.parent / settings.claims) if settings.claims else ""
-    return msgspec.structs.replace(settings, register=str(file.parent / settings.register), claims=claims)
+    alerts = check_alerts(settings.alerts, file) if settings.alerts is not None else None
+    return msgspec.structs.replace(settings, register=str(file.parent / settings.register), claims=claims, alerts=alerts)

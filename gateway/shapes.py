@@ -164,6 +164,13 @@ class OrdersAnswer(msgspec.Struct):
     stored: int
 
 
+class AlertTest(msgspec.Struct):
+    """Answer of `POST /v1/alerts/test`."""
+
+    outcome: dict[str, str]
+    """host:port → "sent", or why not."""
+
+
 class Readiness(msgspec.Struct):
     """`GET /readyz`."""
 
