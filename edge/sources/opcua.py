@@ -42,7 +42,7 @@ class _OpcUaSource:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
         self._settings, self._context, self._guard = settings, context, guard
-        self._addresses = [parse_node(signal.address, context.where) for signal in context.signals]
+        self._addresses = [parse_node(signal.address, context.where, settings.namespaces) for signal in context.signals]
         self._connection: Connection | None = None
         self._terms = Terms(0, 0.0, 0)
         self._handles: list[str] = []
