@@ -26,6 +26,7 @@ from store.log import leaf_hash, parse_checkpoint
 from store.note import open_cosignature
 from store.signing import SigningKey
 from store.tiles import tile_path
+from tests.tamper.authority import Authority
 from tests.unit.edge.rig import now_us
 from tests.unit.gateway.plant import Process, Sender, admin_of, bearer, ramp, workshop
 from workshop.errors import ConfigError, Rejected, VerificationError
@@ -191,35 +192,12 @@ def test_tiles_are_served_as_c2sp_writes_them(process: Process, edge: Sender, tm
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A time-stamping authority: `openssl ts` behind HTTP."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path / "tsa"
-    folder.mkdir()
-    (folder / "tsa.cnf").write_text(
-        "[tsa]\ndefault_tsa = t\n[t]\nserial = serial\ncrypto_device = builtin\nsigner_cert = tsa.pem\nsigner_key = tsa.key\n"
-        "signer_digest = sha256\ndefault_policy = 1.2.3.4.1\ndigests = sha256\naccuracy = secs:1\nordering = no\ntsa_name = no\n"
-        "ess_cert_id_chain = no\ness_cert_id_alg = sha256\n"
-        "[ext]\nextendedKeyUsage = critical,timeStamping\nkeyUsage = critical,digitalSignature\nbasicConstraints = CA:FALSE\n"
-        "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n"
-        "[ca]\nbasicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign,cRLSign\nsubjectKeyIdentifier = hash\n"
-        "[req]\ndistinguished_name = dn\n[dn]\n")
-    (folder / "serial").write_text("01\n")
-
-    def openssl(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test CA", "-days", "30", "-config",
-            "tsa.cnf", "-extensions", "ca")
-    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=Test TSA", "-config", "tsa.cnf")
-    openssl("x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "tsa.pem", "-days", "30", "-extfile",
-            "tsa.cnf", "-extensions", "ext")
+    """A time-stamping authority behind HTTP."""
+    made = Authority(tmp_path / "tsa")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            (folder / "q.tsq").write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
-            openssl("ts", "-reply", "-config", "tsa.cnf", "-queryfile", "q.tsq", "-out", "r.tsr")
-            data = (folder / "r.tsr").read_bytes()
+            data = made.reply(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -231,7 +209,7 @@ def authority(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", folder
+    yield f"http://127.0.0.1:{server.server_address[1]}", made.folder
     server.shutdown()
     thread.join()
     server.server_close()

@@ -1,5 +1,6 @@
 """What was fixed beforehand: commitments, who saw them, and a list of machines that changed afterwards."""
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from evidence.verify import verify
 from store.control_kinds import Commitment, Cosignature, Witness
 from store.note import cosign
 from store.signing import SigningKey
+from tests.tamper.authority import Authority
 from tests.tamper.conftest import Good
 from tests.tamper.workbench import T0, WINDOW, Plant, Spoiled
 from workshop.canonical import canonical_json, sha256_hex
-from workshop.window import SECOND_US, Window
+from workshop.window import HOUR_US, SECOND_US, Window
 
 BEFORE_S = (T0 - 1800 * SECOND_US) // SECOND_US
 
@@ -43,9 +45,9 @@ def witness(plant: Plant, time_s: int, key: SigningKey, note: str | None = None)
     plant.archive.add(Witness("witness.example", key.public, (Cosignature(cosigned),)), author="witness:witness.example")
 
 
-def verdict(plant: Plant, good: Good, out: Path, trust: TrustFile | None = None) -> Verdict:
-    plant.run(T0 - 60 * SECOND_US, 200)
-    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=out)
+def verdict(plant: Plant, good: Good, out: Path, trust: TrustFile | None = None, window: Window = WINDOW) -> Verdict:
+    plant.run(window.start_us - 60 * SECOND_US, 200)
+    export(plant.archive, window=window, claims=good.claims, packs=load_packs(), out=out)
     found = verify(out, trust or trust_of(plant.archive))
     assert found.ok
     return next(item for item in found.verdicts if item.claim == "defect-rate")
@@ -127,6 +129,72 @@ def test_a_commitment_taken_out_of_the_log_is_refused(plant: Plant, good: Good, 
     bundle.sign(confirm)
     with pytest.raises(Exception, match="step 11"):
         verify(bundle.write(tmp_path / "c"), trust_of(plant.archive))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority") / "tsa")
+
+
+LATER = Window(T0 + 7_000 * 24 * HOUR_US, T0 + 7_000 * 24 * HOUR_US + 120 * SECOND_US)
+"""A window that no stamp of today comes after."""
+
+
+def stamped(plant: Plant, stamp: bytes | str, note: str) -> None:
+    text = stamp if isinstance(stamp, str) else base64.b64encode(stamp).decode()
+    plant.archive.add(Witness("stamper", plant.key.public, (Cosignature(note, text),)), author="witness:stamper")
+
+
+def trusting(plant: Plant, *roots: str) -> TrustFile:
+    return msgspec.structs.replace(trust_of(plant.archive), authorities=roots, checkpoints=())
+
+
+def test_a_stamp_of_a_known_authority_shows_it(plant: Plant, good: Good, tmp_path: Path, authority: Authority) -> None:
+    commit(plant, good, LATER)
+    note = plant.archive.checkpoint("control")
+    stamped(plant, authority.stamp(note.encode()), note)
+    said = verdict(plant, good, tmp_path / "b", trusting(plant, authority.root), LATER)
+    assert "shown to be made before the window: a time-stamping authority saw it at" in said.reason and "已证明早于窗口" in said.reason_zh
+    assert said.outcome is Outcome.CONFIRMED
+
+
+@pytest.mark.parametrize("how", [
+    "wrong hash", "after the window", "untrusted authority", "no authority in the trust file", "no reply", "not base64", "before the commitment",
+    "another history", "refused by the authority", "cut",
+])
+def test_stamps_that_show_nothing(plant: Plant, good: Good, tmp_path: Path, authority: Authority, how: str) -> None:
+    window = WINDOW if how == "after the window" else LATER
+    early = plant.archive.checkpoint("control")
+    commit(plant, good, window)
+    note = early if how == "before the commitment" else plant.archive.checkpoint("control")
+    roots = [authority.root]
+    match how:
+        case "wrong hash":
+            stamped(plant, authority.stamp(note.encode() + b" "), note)
+        case "untrusted authority":
+            stamped(plant, Authority(tmp_path / "other").stamp(note.encode()), note)
+        case "no authority in the trust file":
+            stamped(plant, authority.stamp(note.encode()), note)
+            roots = []
+        case "no reply":
+            stamped(plant, b"0\x03\x02\x01\x00", note)
+        case "not base64":
+            stamped(plant, "stamp!", note)
+        case "refused by the authority":
+            stamped(plant, authority.reply(b"0\x03\x02\x01\x01"), note)
+        case "cut":
+            stamped(plant, authority.stamp(note.encode())[:-40], note)
+        case "another history":
+            other = Plant(_folder(tmp_path, "other"), plant.key)
+            for _ in range(8):
+                other.archive.seal_checkpoint()
+            note = other.archive.checkpoint("control")
+            stamped(plant, authority.stamp(note.encode()), note)
+            other.archive.close()
+        case _:
+            stamped(plant, authority.stamp(note.encode()), note)
+    said = verdict(plant, good, tmp_path / "b", trusting(plant, *roots), window)
+    assert "that it was made before the window is not shown" in said.reason
 
 
 def _folder(path: Path, name: str) -> Path:
