@@ -54,6 +54,7 @@ def _register() -> None:
         energy,
         evidence,
         evidence_report,
+        evidence_trust,
         evidence_witness,
         gateway,
         gateway_keeping,
@@ -67,7 +68,7 @@ def _register() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, energy, maintenance,
-        policy, evidence, evidence_report, evidence_witness, import_export,
+        policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export,
     )
     for module in groups:
         module.add_to(app)

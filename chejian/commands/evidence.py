@@ -139,20 +139,3 @@ def export(
         "pinned": pinned or [], "as_of": as_of,
     }, out)
     typer.echo(str(out))
-
-
-@evidence.command("trust")
-def trust_command(
-    url: Annotated[str, typer.Option(help="The gateway's address.")] = "http://127.0.0.1:8410",
-    token_file: Annotated[Path, typer.Option(help="File with a bearer token.")] = Path("evaluator.token"),
-) -> None:
-    """Prints a trust file of what the gateway shows now: take it yourself, on a day of your choice, and keep it outside the factory."""
-    import json
-
-    from chejian.commands.files import read_file
-    from chejian.demo.client import GatewayClient
-
-    client = GatewayClient(url, read_file(token_file).decode().strip())
-    content, notes = client.get("/v1/trust"), client.get("/v1/checkpoint")
-    content["checkpoints"] = [notes["data"], notes["control"]]
-    typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
