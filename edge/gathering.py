@@ -39,17 +39,14 @@ class Gathering:
 
     def extend(self, block: Block) -> None:
         """Takes many readings at once, all of which can be stored; the source has looked."""
-        if self._readings:
-            self._blocks.append(block_of(self._readings))
-            self._readings = []
+        self._flush()
         self._blocks.append(block)
-        self._signals.update(block.signals)
 
     def lose(self, loss: Loss) -> None:
         """Notes that readings of these signals may be missing from here on."""
         if not loss.signals:
             return
-        if not self._signals.isdisjoint(loss.signals):
+        if self._blocks or not self._signals.isdisjoint(loss.signals):
             self._end(None)
         self._losses.append(loss)
 
@@ -69,10 +66,15 @@ class Gathering:
         return done
 
     def _end(self, on_committed: Callable[[], None] | None) -> None:
-        if self._readings or self._blocks or self._links or self._losses or self._refusals or on_committed is not None:
-            block = block_of(self._readings) if not self._blocks else concat([*self._blocks, block_of(self._readings)])
-            self._done.append(Delivery(block, self._links, tuple(self._losses), tuple(self._refusals), on_committed))
+        self._flush()
+        if self._blocks or self._links or self._losses or self._refusals or on_committed is not None:
+            self._done.append(Delivery(concat(self._blocks), self._links, tuple(self._losses), tuple(self._refusals), on_committed))
         self._clear()
+
+    def _flush(self) -> None:
+        if self._readings:
+            self._blocks.append(block_of(self._readings))
+            self._readings = []
 
 
 def _unfit(reading: Reading) -> str:
