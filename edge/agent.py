@@ -72,7 +72,8 @@ class _Agent:
         directory = status.parent if status is not None else None
         self._supervisors = []
         for block in settings.source:
-            source = open_source(block.protocol, block.options, source_context(settings, block, register, file, clock=clock, directory=directory))
+            context = source_context(settings, block, register, file, clock=clock, directory=directory, last_us=resume.last_us)
+            source = open_source(block.protocol, block.options, context)
             self._supervisors.append(Supervisor(block.name, source, self._recorder, self._links, settings.retry, clock))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -190,7 +191,7 @@ class _Agent:
             state = supervisor.state
             sources[supervisor.name] = SourceStatus(
                 state.connected, state.since_us, state.failures, state.crashes, state.error, self._recorder.readings[supervisor.name],
-                supervisor.source.problems, supervisor.source.warnings,
+                supervisor.source.problems, supervisor.source.warnings, getattr(supervisor.source, "terms", {}),
             )
         journal = await self._worker.call(self._journal.status)
         status = EdgeStatus(

@@ -254,7 +254,7 @@ def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, w
             raise ConfigError(f"{where}: map '{equipment.map}': signal '{name}': no placeholder {{{min(unknown)}}}; there are {there}")
         filled = _PLACEHOLDER.sub(partial(_part, parts), address)
         identity, kind, unit = signal_id(equipment.id, name), known[name].kind, known[name].unit
-        mapped.append(MappedSignal(identity, equipment.id, kind, filled, equipment.map, equipment.parts, unit))
+        mapped.append(MappedSignal(identity, equipment.id, kind, filled, equipment.map, equipment.parts, unit, known[name].deadband))
     if not mapped:
         raise ConfigError(f"{where}: map '{equipment.map}' is empty; name at least one signal")
     return mapped

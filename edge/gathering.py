@@ -26,6 +26,7 @@ class Gathering:
         self._blocks: list[Block] = []
         self._links: dict[str, bool] = {}
         self._losses: list[Loss] = []
+        self._repeats: tuple[str, ...] = ()
         self._refusals: list[Refusal] = []
         self._signals: set[str] = set()
 
@@ -50,6 +51,10 @@ class Gathering:
             self._end(None)
         self._losses.append(loss)
 
+    def repeat(self, signals: tuple[str, ...]) -> None:
+        """Notes that stored readings of these signals may come again from here on."""
+        self._repeats += signals
+
     def refuse(self, payload: bytes, reason: str, signals: Iterable[str] = ()) -> None:
         """Takes source data for quarantine; the signals that it would have held are lost until their next reading."""
         self._refusals.append(Refusal(payload[:_MAX_PAYLOAD], reason))
@@ -67,8 +72,8 @@ class Gathering:
 
     def _end(self, on_committed: Callable[[], None] | None) -> None:
         self._flush()
-        if self._blocks or self._links or self._losses or self._refusals or on_committed is not None:
-            self._done.append(Delivery(concat(self._blocks), self._links, tuple(self._losses), tuple(self._refusals), on_committed))
+        if self._blocks or self._links or self._losses or self._refusals or self._repeats or on_committed is not None:
+            self._done.append(Delivery(concat(self._blocks), self._links, tuple(self._losses), tuple(self._refusals), on_committed, self._repeats))
         self._clear()
 
     def _flush(self) -> None:

@@ -125,11 +125,13 @@ class Recorder:
         for source, delivery in items:
             for loss in delivery.losses:
                 self.resume.lose(loss)
+            self.resume.expect(delivery.repeats)
             block, ended = self.resume.admit(delivery.block)
             gaps += ended
             if len(block):
-                block, count = mark_skew(block, self.resume.machine_signals, self._max_skew_us)
-                skewed += count
+                if not delivery.is_historical:
+                    block, count = mark_skew(block, self.resume.machine_signals, self._max_skew_us)
+                    skewed += count
                 blocks.append((source, block))
         await self._append([block for _, block in blocks], gaps, refused)
         self.skewed += skewed

@@ -97,6 +97,13 @@ class Resume:
             else:
                 self._lost.setdefault(signal, loss.reason.encode(errors="backslashreplace").decode()[:_MAX_REASON] or "lost")
 
+    def expect(self, signals: Iterable[str]) -> None:
+        """Puts signals into mode repeat: their device is about to tell again what is stored."""
+        for signal in self.machine_signals.intersection(signals):
+            self._open(signal)
+            if signal not in self._lost:
+                self._repeat.add(signal)
+
     def admit(self, block: Block) -> tuple[Block, list[Gap]]:
         """The rows to store, and the gaps that they end."""
         keep = np.ones(len(block), np.bool_)
@@ -139,6 +146,11 @@ class Resume:
             for signal in self.machine_signals.intersection(gap.signals):
                 if signal in self._known:
                     self._known[signal].declared([(gap.from_us, gap.to_us)])
+
+    def last_us(self, signal: str) -> int | None:
+        """Source time of a signal's newest stored reading, where that is known."""
+        known = self._known.get(signal)
+        return None if known is None else known.last_us
 
     def unresolved(self) -> list[str]:
         """Signals in mode lost: what followed their last reading is not known."""

@@ -46,6 +46,10 @@ class Delivery(msgspec.Struct, frozen=True):
     refusals: tuple[Refusal, ...] = ()
     on_committed: Callable[[], None] | None = None
     """Called on the event loop once all of this is on disk: only then may the source tell the device that it was received."""
+    repeats: tuple[str, ...] = ()
+    """Signals of which stored readings may come again from here on, until one comes that is newer than all of them."""
+    is_historical: bool = False
+    """Whether the other side says that this is the past: the times are right although they are far from their reception."""
 
 
 class MappedSignal(msgspec.Struct, frozen=True):
@@ -61,6 +65,12 @@ class MappedSignal(msgspec.Struct, frozen=True):
     """Further placeholders of its equipment; in the address they are filled in already."""
     unit: str = ""
     """UCUM code that the register expects."""
+    deadband: str | None = None
+    """As in the register: `0.5`, or `2%` of the range that the device states."""
+
+
+def _unknown(_signal: str) -> int | None:
+    return None
 
 
 class SourceContext(msgspec.Struct, frozen=True):
@@ -80,6 +90,8 @@ class SourceContext(msgspec.Struct, frozen=True):
     """The edge's data folder."""
     durable: bool = True
     """Whether the other side should keep for us what we have not committed; False for `edge check`, which must not disturb the running edge."""
+    last_us: Callable[[str], int | None] = _unknown
+    """Source time, µs, of a signal's newest reading that is stored."""
 
     def path(self, name: str) -> Path:
         """A path that the file names: absolute, or relative to the file."""

@@ -44,6 +44,8 @@ class SourceStatus(SourceState):
     """Signal → why it gives nothing."""
     warnings: list[str] = []
     """What works and should not stay so."""
+    terms: dict[str, str] = {}
+    """What the other side granted: intervals, queues, how it was resumed."""
 
 
 class EdgeStatus(msgspec.Struct):

@@ -74,6 +74,34 @@ class Connection:
             await guard.activate(client)
         self._renew_at = monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
 
+    async def reopen(self) -> bool:
+        """The same session over a new channel (OPC 10000-4, 6.7), with the subscriptions that it had; False if the server does not go on with it.
+
+        Raises:
+            NotConnected: no such host, refused, or silent.
+            ConfigError: we no longer trust the server.
+        """
+        client = self._client
+        self._guard.watch()
+        with words(self.url, "connect again"):
+            await client.connect_socket()
+            await client.send_hello()
+        try:
+            # The policy holds the server's certificate, so that only the same server can answer.
+            with words(self.url, "resume the session"):
+                await client.open_secure_channel()
+                self.session.rebind_authentication_token()
+                await self._guard.activate(client)
+        except NotConnected:
+            self.drop()
+            return False
+        self._renew_at = monotonic() + 0.75 * client.secure_channel_timeout / 1000
+        return True
+
+    def drop(self) -> None:
+        """Lets go of the connection and leaves the session to the server, to be taken up again."""
+        self._client.disconnect_socket()
+
     async def namespaces(self) -> list[str]:
         """The server's NamespaceArray."""
         with words(self.url, "read the namespaces"):
@@ -90,12 +118,12 @@ class Connection:
                 await self._client.open_secure_channel(renew=True)
             self._renew_at = monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
 
-    async def close(self, *, keep_subscriptions: bool = False) -> None:
-        """Ends session and connection, and the subscriptions unless they are to be kept for us; a dead connection is only dropped."""
+    async def close(self) -> None:
+        """Ends subscriptions, session and connection; a dead connection is only dropped."""
         if self._client.uaclient.state is UaClientState.CONNECTED:
             with contextlib.suppress(*ERRORS):
                 async with asyncio.timeout(_CLOSE_S):
-                    await self.session.close_session(not keep_subscriptions)
+                    await self.session.close_session(True)
                     await self._client.close_secure_channel()
         self._client.disconnect_socket()
 

@@ -1,65 +1,60 @@
 """Publishing: asks for notifications, and for those that are missing once more."""
 
-import msgspec
 from asyncua import ua
-from asyncua.ua.uaerrors import UaStatusCodeError, UaStructParsingError
+from asyncua.ua.uaerrors import BadNoSubscription, BadTimeout, BadTooManyPublishRequests, UaStatusCodeError
 
 from edge.opcua.connect import Connection
+from edge.opcua.messages import Notification, Published, decode_publish, decode_republish
 from edge.opcua.words import ERRORS, words
-from workshop.errors import NotConnected
+from edge.source import Refusal
+from workshop.errors import NotConnected, Rejected
 
 LAST_SEQUENCE = 2**32 - 1
 
 
-class Notification(msgspec.Struct, frozen=True):
-    """One answer to a publish request."""
+async def publish(connection: Connection, acknowledge: list[tuple[int, int]]) -> Published | Refusal | str:
+    """Sends a publish request with these acknowledgements, (subscription, sequence number), and waits for its answer.
 
-    sequence: int
-    values: list[tuple[int, ua.DataValue]]
-    """(client handle, value) in the server's order."""
-    is_keep_alive: bool = False
-    """No data; `sequence` is then the number of the next notification."""
-    status: str = ""
-    """The subscription's own change of status: it is over."""
-
-
-async def publish(connection: Connection, subscription: int, acknowledge: list[int]) -> Notification | None:
-    """Sends a publish request with these acknowledgements and waits for its answer; None when the answer cannot be decoded.
-
+    Returns:
+        The answer; or its bytes where they are damaged; or the name of the status, where the server wants to be asked again or less often.
     Raises:
-        NotConnected: the connection, the session or the subscription is gone.
+        NotConnected: the connection, the session or the subscriptions are gone.
     """
-    acks = [ua.SubscriptionAcknowledgement(ua.IntegerId(subscription), ua.Counter(number)) for number in acknowledge]
+    request = ua.PublishRequest()
+    request.Parameters.SubscriptionAcknowledgements = [
+        ua.SubscriptionAcknowledgement(ua.IntegerId(subscription), ua.Counter(number)) for subscription, number in acknowledge
+    ]
     with words(connection.url, "publish"):
         try:
-            response = await connection.session.publish(acks)
-        except UaStructParsingError:
-            return None
-        response.ResponseHeader.ServiceResult.check()
-    return _notification(response.Parameters.NotificationMessage)
+            body = await connection.session._send_request(request, timeout=0)
+        except (BadTimeout, BadTooManyPublishRequests) as error:
+            return type(error).__name__
+        except BadNoSubscription as error:
+            raise NotConnected(f"{connection.url}: the server no longer has our subscription") from error
+    data = bytes(body)
+    try:
+        return decode_publish(data)
+    except Rejected as error:
+        return Refusal(data, str(error))
 
 
 async def republish(connection: Connection, subscription: int, sequence: int) -> Notification | None:
-    """The notification with this number once more; None if the server no longer has it."""
+    """The notification with this number once more; None if the server no longer has it, or only in pieces.
+
+    Raises:
+        NotConnected: the connection is gone.
+    """
+    request = ua.RepublishRequest()
+    request.Parameters.SubscriptionId = ua.IntegerId(subscription)
+    request.Parameters.RetransmitSequenceNumber = ua.Counter(sequence)
     try:
-        message = await connection.session.republish(ua.IntegerId(subscription), ua.Counter(sequence))
-    except (UaStatusCodeError, UaStructParsingError):
+        message = decode_republish(bytes(await connection.session._send_request(request)))
+    except (UaStatusCodeError, Rejected):
         return None
     except ERRORS as error:
         raise NotConnected(f"{connection.url}: republish: {error}") from error
     # asyncua's own server answers with an empty message where the standard wants BadMessageNotAvailable.
-    return _notification(message) if message.SequenceNumber == sequence and message.NotificationData else None
-
-
-def _notification(message: ua.NotificationMessage) -> Notification:
-    values: list[tuple[int, ua.DataValue]] = []
-    status = ""
-    for data in message.NotificationData or ():
-        if isinstance(data, ua.DataChangeNotification):
-            values += [(int(item.ClientHandle), item.Value) for item in data.MonitoredItems]
-        elif isinstance(data, ua.StatusChangeNotification):
-            status = str(data.Status.name)
-    return Notification(int(message.SequenceNumber), values, not message.NotificationData, status)
+    return message if message.sequence == sequence and not message.is_keep_alive else None
 
 
 def following(sequence: int) -> int:
@@ -70,10 +65,8 @@ def following(sequence: int) -> int:
 def missing_numbers(expected: int, got: int) -> range | None:
     """Which notifications are missing before this one, as steps from 0: step s stands for number s % (2^32 - 1) + 1.
 
-    None when the notification is older than expected. `expected` 0 means that none has come yet: the first one counts as it is.
+    None when the notification is older than expected.
     """
-    if expected == 0:
-        return range(0)
     distance = (got - expected) % LAST_SEQUENCE
     if distance > LAST_SEQUENCE // 2:
         return None

@@ -1,6 +1,6 @@
 """What an edge file may say about an OPC UA server."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +38,16 @@ class OpcUaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Samples that the server keeps for each signal between two publications."""
     lifetime_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
     """How long the server keeps the subscription while we do not ask."""
-    requests: Annotated[int, Meta(ge=2, le=20)] = 3
-    """Publish requests under way at the same time."""
+    requests: Annotated[int, Meta(ge=2, le=20)] = 4
+    """Publish requests under way at the same time, besides one for each further subscription."""
+    trigger: Literal["timestamp", "value", "status"] = "timestamp"
+    """What makes the server report: a new source time too, a new value or status, or a new status only."""
+    notifications: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+    """Values in one message at most; 0: as many as the server likes."""
+    items: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    """Signals in one subscription at most; 0: as many as the server allows."""
+    retry_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    """How often nodes are tried again that the server refused."""
+    history_s: Annotated[float, Meta(ge=0, le=604_800)] = 3600.0
+    """How far back an outage is filled from the server's own history, where it keeps one; 0: never."""
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 3.0

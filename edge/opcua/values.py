@@ -92,6 +92,11 @@ def time_us(stamp: datetime) -> int:
     return (aware - _EPOCH) // _US
 
 
+def date_time(time_us: int) -> datetime:
+    """The inverse of `time_us`."""
+    return _EPOCH + timedelta(microseconds=time_us)
+
+
 def status_name(code: int) -> str:
     """The status as text: empty for plain good; the symbolic name, or the severity and the number where there is none; `Overflow` added."""
     base = code & CODE_MASK

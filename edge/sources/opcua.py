@@ -1,30 +1,35 @@
-"""OPC UA: one subscription per server, every sample with a new source time, acknowledged when it is on disk.
+"""OPC UA: every sample with a new source time, decoded to columns, acknowledged when it is on disk.
 
 Addresses are node ids with the namespace's URI, `nsu=urn:example:cnc;s={equipment}.SpindleLoad`; the index is looked up after every connect. Values
 are requested with the trigger StatusValueTimestamp and a queue at the server, so that a slow moment here loses nothing there. A hole in the sequence
-numbers is filled by Republish, or declared.
+numbers is filled by Republish, or declared. After a lost connection the session is taken up again, else its subscriptions are transferred, else made
+anew; then the outage is filled from the server's history, or declared.
 """
 
-import asyncio
 import logging
-from collections import deque
+from collections.abc import AsyncIterator
+from time import monotonic
+
+import msgspec
+import numpy as np
 
 from edge.gathering import Gathering
 from edge.opcua.address import parse_node
 from edge.opcua.connect import Connection, check_url
-from edge.opcua.publish import LAST_SEQUENCE, Notification, following, missing_numbers, publish, republish
+from edge.opcua.history import LOST_REASON, Outage, fill, with_history
+from edge.opcua.limits import Limits, read_limits
+from edge.opcua.reader import Gone, Reader
 from edge.opcua.resolve import resolve
 from edge.opcua.security import Guard
 from edge.opcua.settings import OpcUaSettings
-from edge.opcua.subscribe import Terms, items_per_call, monitor, subscribe
-from edge.opcua.values import gather_value
+from edge.opcua.subscribe import Granted, Subscription, Wanted, monitor, subscribe_all, terms_of
+from edge.opcua.transfer import transfer
 from edge.source import Delivery, Loss, Source, SourceContext
 from workshop.errors import NotConnected
 
 __all__ = ["open_source"]
 
 _log = logging.getLogger(__name__)
-_MAX_REPUBLISH = 100
 
 
 def open_source(settings: OpcUaSettings, context: SourceContext) -> Source:
@@ -41,15 +46,22 @@ class _OpcUaSource:
     def __init__(self, settings: OpcUaSettings, context: SourceContext, guard: Guard) -> None:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
+        self.terms: dict[str, str] = {}
         self._settings, self._context, self._guard = settings, context, guard
         self._addresses = [parse_node(signal.address, context.where, settings.namespaces) for signal in context.signals]
+        self._names = [signal.id for signal in context.signals]
+        self._last_us = np.array([context.last_us(name) or 0 for name in self._names], np.int64)
         self._connection: Connection | None = None
-        self._terms = Terms(0, 0.0, 0)
-        self._handles: list[str] = []
-        self._requests: deque[asyncio.Task[Notification | None]] = deque()
-        self._acknowledge: list[int] = []
-        self._expected = 0
+        self._reader: Reader | None = None
+        self._limits = Limits()
+        self._granted: dict[int, Granted] = {}
+        self._kept: list[Subscription] = []
+        """Of this connection or the one before, as long as the server may have them."""
+        self._before: Connection | None = None
+        self._has_failed = False
         self._greeting: Gathering | None = None
+        self._past: AsyncIterator[Gathering] | None = None
+        self._retry_at = 0.0
 
     @property
     def warnings(self) -> list[str]:
@@ -57,103 +69,139 @@ class _OpcUaSource:
         return self._guard.warnings
 
     async def connect(self) -> None:
-        """Opens a session, resolves the namespaces, subscribes to every node; a node that the server refuses is noted and left out."""
-        settings = self._settings
-        connection = self._connection = Connection(settings, self._guard, name=f"chejian-{self._context.edge}-{self._context.name}")
-        await connection.open()
-        found = await resolve(connection, self._context.signals, self._addresses, self._context.where)
-        per_call = await items_per_call(connection)
-        self._terms = await subscribe(connection, settings)
-        mapped = [(signal, node) for signal, node in zip(self._context.signals, found, strict=True) if not isinstance(node, str)]
-        self.problems = {signal.id: node for signal, node in zip(self._context.signals, found, strict=True) if isinstance(node, str)}
-        statuses = await monitor(connection, self._terms, [node for _, node in mapped], settings, per_call)
-        self._handles = [signal.id for signal, _ in mapped]
-        self.problems |= {signal.id: f"{status} for {signal.address}" for (signal, _), status in zip(mapped, statuses, strict=True) if status}
-        for signal_id, cause in self.problems.items():
-            _log.warning("%s: %s: %s; tried again at the next connect", self._context.where, signal_id, cause)
-        self._expected, self._acknowledge = 0, []
-        self._greeting = Gathering()
-        self._greeting.lose(Loss(tuple(self._handles), "connection lost"))
-        for equipment in self.equipment:
-            self._greeting.link(equipment, any(signal.equipment == equipment and signal.id not in self.problems for signal in self._context.signals))
-        self._top_up()
+        """Takes up what the server still keeps for us, and subscribes to the rest; a node that the server refuses is noted and left out."""
+        self._has_failed = True
+        connection, kept = await self._take_up()
+        greeting = Gathering()
+        there = {handle for subscription in kept for handle in subscription.handles}
+        missing = [handle for handle in range(len(self._names)) if handle not in there]
+        made: list[Subscription] = []
+        if not kept:
+            self._limits, self._granted = await read_limits(connection), {}
+        if any(not self._granted[handle].status if handle in self._granted else True for handle in missing):
+            wanted = await self._find(connection, missing)
+            made, granted = await subscribe_all(connection, self._settings, self._limits, wanted)
+            self._note(granted)
+            await self._recover(connection, missing, wanted, greeting)
+        self._kept = [*kept, *made]
+        self.terms = {"connected": self.terms["connected"]} | terms_of(self._settings, self._kept, self._granted)
+        self._reader = Reader(
+            connection, self._kept, signals=self._names, last_us=self._last_us, requests=self._settings.requests, clock=self._context.clock,
+            where=self._context.where,
+        )
+        self._retry_at = monotonic() + self._settings.retry_s
+        self._greet(greeting)
+        self._greeting, self._has_failed = greeting, False
 
     async def read(self) -> list[Delivery]:
-        """The next notification as deliveries."""
-        if self._connection is None:
+        """The next notifications as deliveries."""
+        reader, connection = self._reader, self._connection
+        if connection is None or reader is None:
             raise NotConnected(f"{self._settings.url}: not connected")
         if self._greeting is not None:
             gathering, self._greeting = self._greeting, None
             return gathering.deliveries(None)
-        notification = await self._next(self._connection)
-        gathering = Gathering()
-        stored: list[int] = []
-        if notification is not None:
-            await self._take(self._connection, notification, gathering, stored)
-        acknowledge = self._acknowledge
-        return gathering.deliveries((lambda: acknowledge.extend(stored)) if stored else None)
+        try:
+            if self._past is not None:
+                return await self._fill(self._past, reader)
+            await connection.renew()
+            gathering = Gathering()
+            stored = await reader.read(gathering, max(0.0, self._retry_at - monotonic()) if self.problems else float("inf"))
+            if self.problems and self._retry_at <= monotonic():
+                await self._try_again(connection, gathering)
+        except NotConnected as error:
+            self._has_failed = True
+            if isinstance(error, Gone):
+                self._kept = []
+            raise
+        if reader.overflows:
+            self.terms["overflows"] = str(reader.overflows)
+
+        def committed() -> None:
+            for subscription, number in stored:
+                subscription.stored.append(number)
+
+        return gathering.deliveries(committed if stored else None)
 
     async def close(self) -> None:
-        """Drops what is under way and ends the session."""
-        requests, self._requests = self._requests, deque()
-        for request in requests:
-            request.cancel()
-        await asyncio.gather(*requests, return_exceptions=True)
+        """Drops what is under way. A session whose connection was lost is left to the server, to be taken up again; otherwise it is ended."""
+        reader, self._reader = self._reader, None
+        self._past = self._greeting = None
+        if reader is not None:
+            await reader.close()
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is not None and self._has_failed and self._kept:
+            connection.drop()
+            self._before = connection
+        elif connection is not None:
+            self._kept = []
             await connection.close()
 
-    def _top_up(self) -> None:
-        """Keeps the agreed number of publish requests under way; acknowledgements go with the first."""
-        assert self._connection is not None  # noqa: S101 – only called between connect and close
-        while len(self._requests) < self._settings.requests:
-            numbers = self._acknowledge[:]
-            self._acknowledge.clear()
-            self._requests.append(asyncio.create_task(publish(self._connection, self._terms.subscription, numbers)))
+    async def _take_up(self) -> tuple[Connection, list[Subscription]]:
+        """A connection, and of the subscriptions before it those that go on."""
+        if self._before is not None:
+            self._connection = self._before
+            if await self._before.reopen():
+                self._before, self.terms = None, {"connected": "session resumed"}
+                return self._connection, self._kept
+        connection = self._connection = Connection(self._settings, self._guard, name=f"chejian-{self._context.edge}-{self._context.name}")
+        await connection.open()
+        kept = await transfer(connection, self._kept) if self._kept else []
+        self._before, self.terms = None, {"connected": "subscriptions transferred" if kept else "anew"}
+        return connection, kept
 
-    async def _next(self, connection: Connection) -> Notification | None:
-        await connection.renew()
-        silence_s = max(1.0, 3 * self._terms.publishing_s * self._terms.keep_alive_count)
-        done, _ = await asyncio.wait(self._requests, timeout=silence_s, return_when=asyncio.FIRST_COMPLETED)
-        if not done:
-            raise NotConnected(f"{self._settings.url}: not a sign of life for {silence_s:.1f} s")
-        # A server answers requests in their order (OPC 10000-4, 5.13.5.1); if one does not, the sequence numbers will tell.
-        first = next(request for request in self._requests if request in done)
-        self._requests.remove(first)
-        notification = first.result()
-        self._top_up()
-        return notification
+    async def _find(self, connection: Connection, handles: list[int]) -> list[Wanted]:
+        """The nodes of these signals; a signal that has none is noted."""
+        signals = tuple(self._context.signals[handle] for handle in handles)
+        found = await resolve(connection, signals, [self._addresses[handle] for handle in handles], self._context.where)
+        self._note({handle: Granted(node) for handle, node in zip(handles, found, strict=True) if isinstance(node, str)})
+        return [
+            Wanted(handle, node, signal.deadband) for handle, node, signal in zip(handles, found, signals, strict=True) if not isinstance(node, str)
+        ]
 
-    async def _take(self, connection: Connection, notification: Notification, gathering: Gathering, stored: list[int]) -> None:
-        if notification.status:
-            raise NotConnected(f"{self._settings.url}: the server ended the subscription: {notification.status}")
-        missing = missing_numbers(self._expected, notification.sequence)
-        if missing is None:
-            return  # older than what is expected: it was fetched by Republish before it came by itself
-        if missing:
-            await self._fetch(connection, missing, gathering, stored)
-        self._expected = notification.sequence
-        if notification.is_keep_alive:
-            return
-        self._gather(notification, gathering)
-        stored.append(notification.sequence)
-        self._expected = following(notification.sequence)
+    def _note(self, granted: dict[int, Granted]) -> None:
+        self._granted |= granted
+        before, signals = self.problems, self._context.signals
+        self.problems = {
+            self._names[handle]: f"{each.status} for {signals[handle].address}" for handle, each in sorted(self._granted.items()) if each.status
+        }
+        for signal, cause in self.problems.items():
+            if signal not in before:
+                _log.warning("%s: %s: %s; tried again every %.0f s", self._context.where, signal, cause, self._settings.retry_s)
 
-    async def _fetch(self, connection: Connection, missing: range, gathering: Gathering, stored: list[int]) -> None:
-        _log.warning("%s: %d notifications missing before number %d", self._context.where, len(missing), self._expected + len(missing))
-        for step in missing:
-            number = step % LAST_SEQUENCE + 1
-            again = await republish(connection, self._terms.subscription, number) if len(missing) <= _MAX_REPUBLISH else None
-            if again is None:
-                gathering.lose(Loss(tuple(self._handles), "notifications lost"))
-                if len(missing) > _MAX_REPUBLISH:
-                    return
-            else:
-                self._gather(again, gathering)
-                stored.append(number)
+    async def _recover(self, connection: Connection, missing: list[int], wanted: list[Wanted], greeting: Gathering) -> None:
+        """Sees which signals the server's history can fill; readings of the others may be missing."""
+        oldest_us = self._context.clock() - round(1e6 * self._settings.history_s)
+        outages = [Outage(each.handle, each.node, int(self._last_us[each.handle])) for each in wanted if self._last_us[each.handle] > oldest_us]
+        outages = await with_history(connection, self._limits, outages)
+        if outages:
+            self._past = fill(connection, self._limits, outages, self._names, self._context.clock)
+        filled = {each.handle for each in outages}
+        greeting.lose(Loss(tuple(self._names[handle] for handle in missing if handle not in filled), LOST_REASON))
+        greeting.repeat(tuple(self._names[handle] for handle in filled))
 
-    def _gather(self, notification: Notification, gathering: Gathering) -> None:
-        received_us = self._context.clock()
-        for handle, value in notification.values:
-            if 0 <= handle < len(self._handles):
-                gather_value(gathering, self._handles[handle], value, received_us)
+    async def _fill(self, past: AsyncIterator[Gathering], reader: Reader) -> list[Delivery]:
+        gathering = await anext(past, None)
+        if gathering is None:
+            self._past = None
+            reader.rested()
+            return []
+        return [msgspec.structs.replace(delivery, is_historical=True) for delivery in gathering.deliveries(None)]
+
+    async def _try_again(self, connection: Connection, gathering: Gathering) -> None:
+        """Asks once more for the nodes that the server refused."""
+        self._retry_at = monotonic() + self._settings.retry_s
+        refused = [handle for handle, each in self._granted.items() if each.status]
+        wanted = await self._find(connection, refused)
+        granted = await monitor(connection, self._kept[-1], wanted, self._settings, self._limits)
+        self._note(granted)
+        found = [handle for handle, each in granted.items() if not each.status]
+        if found:
+            gathering.lose(Loss(tuple(self._names[handle] for handle in found), "the server did not have the node"))
+            self._greet(gathering)
+
+    def _greet(self, gathering: Gathering) -> None:
+        """Says which equipment is heard."""
+        working = {signal.equipment for signal in self._context.signals if signal.id not in self.problems}
+        for equipment in self.equipment:
+            gathering.link(equipment, equipment in working)

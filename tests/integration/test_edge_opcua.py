@@ -13,7 +13,7 @@ from edge.check import check
 from edge.config import source_context
 from edge.source import Delivery, Source, open_source
 from simulators.link import Relay
-from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
+from tests.unit.edge.rig import Record, RunningEdge, now_us, register_of, running_edge, settings_of, until
 from tests.unit.edge.rig_opcua import URI, Machines
 from workshop.errors import ConfigError, NotConnected
 from workshop.reading import Quality
@@ -70,28 +70,53 @@ def open_alone(port: int, signals: str = "load parts program state", equipment: 
     return open_source(block.protocol, block.options, source_context(settings, block, register_of(equipment), "edge-1.toml", clock=now_us))
 
 
-async def test_a_lost_connection_leaves_a_declared_gap_and_nothing_else(machines: Machines, tmp_path: Path) -> None:
+async def test_a_lost_connection_is_taken_up_again_and_nothing_is_missing(machines: Machines, tmp_path: Path) -> None:
     relay = machines.relay
     assert relay is not None
     settings = settings_of(source_table(relay_port(relay)))
     async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
         await until(lambda: edge.stored("cell"), "first readings")
         for _ in range(2):
-            await machines.offer(15)
-            relay.cut()
-            await machines.offer(10)
-            relay.restore()
-            await until(lambda: (status := edge.status()) and status.ready == ["cell"] and status.sources["cell"].failures, "reconnected")
-            await machines.offer(15)
+            await cut_and_restore(machines, edge)
+        assert (status := edge.status()) is not None and status.sources["cell"].terms["connected"] == "session resumed"
         before = edge.stored("cell")
         await machines.scan()
         await until(lambda: edge.stored("cell") > before, "the last scan")
     record = Record(tmp_path)
     counts = record.check(machines.emitted)
-    assert counts["in_gaps"] >= 2 * 8 * 8, counts
-    assert {reason for _, _, _, reason in record.gaps} == {"connection lost"}
+    assert counts["in_gaps"] == 0 and not record.gaps
     states = [reading.value for reading in record.of("cnc-01/link_state")]
     assert [state for state, before in zip(states, [None, *states], strict=False) if state != before][:5] == [0, 1, 0, 1, 0]
+
+
+async def cut_and_restore(machines: Machines, edge: RunningEdge, forget: bool = False) -> None:
+    """An outage of ten scans."""
+    assert machines.relay is not None
+    before = status.sources["cell"].failures if (status := edge.status()) is not None else 0
+    await machines.offer(15)
+    machines.relay.cut()
+    await machines.offer(10)
+    if forget:
+        await machines.forget()
+    machines.relay.restore()
+    await until(lambda: (now := edge.status()) and now.ready == ["cell"] and now.sources["cell"].failures > before, "reconnected")
+    await machines.offer(15)
+
+
+async def test_a_session_that_the_server_forgot_leaves_a_declared_gap(machines: Machines, tmp_path: Path) -> None:
+    relay = machines.relay
+    assert relay is not None
+    async with running_edge(tmp_path, settings_of(source_table(relay_port(relay))), register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell"), "first readings")
+        await cut_and_restore(machines, edge, forget=True)
+        assert (status := edge.status()) is not None and status.sources["cell"].terms["connected"] == "anew"
+        before = edge.stored("cell")
+        await machines.scan()
+        await until(lambda: edge.stored("cell") > before, "the last scan")
+    record = Record(tmp_path)
+    counts = record.check(machines.emitted)
+    assert counts["in_gaps"] >= 8 * 8, counts
+    assert {reason for _, _, _, reason in record.gaps} == {"connection lost"}
 
 
 async def test_a_killed_edge_goes_on_where_its_journal_ends(machines: Machines, tmp_path: Path) -> None:

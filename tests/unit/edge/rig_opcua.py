@@ -64,3 +64,10 @@ class Machines:
     def unacknowledged(self) -> list[int]:
         subscriptions = self.server.iserver.subscription_service.subscriptions
         return [number for one in subscriptions.values() for number in one._not_acknowledged_results]
+
+    async def forget(self) -> None:
+        """What a restart of the server does to its clients: no session and no subscription is left."""
+        internal = self.server.iserver
+        await internal.subscription_service.delete_subscriptions(list(internal.subscription_service.subscriptions))
+        for session in list(internal._external_sessions.values()):
+            await session.close_session(True)

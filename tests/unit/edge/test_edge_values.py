@@ -130,7 +130,6 @@ def test_node_ids() -> None:
 
 def test_sequence_numbers_of_notifications_roll_over_to_one() -> None:
     assert following(5) == 6 and following(LAST) == 1
-    assert missing_numbers(0, 77) == range(0)
     assert missing_numbers(5, 5) == range(0)
     assert [step % LAST + 1 for step in missing_numbers(5, 8) or ()] == [5, 6, 7]
     assert [step % LAST + 1 for step in missing_numbers(LAST, 2) or ()] == [LAST, 1]
