@@ -48,7 +48,7 @@ def test_every_reading_is_stored_or_in_a_declared_gap(plain_run: Run) -> None:
 def test_gaps_are_no_longer_than_their_outages(plain_run: Run) -> None:
     injected = outages(plain_run)
     assert injected, "the bad link was never down"
-    assert plain_run.out["gaps"], "an outage left no declared gap"
+    # A server that keeps what we did not hear leaves no gap at all; that nothing is missing beside the gaps is `check_account`'s.
     for gap in plain_run.out["gaps"]:
         equipment = gap["signal"].partition("/")[0]
         lengths = [end - start for name, start, end in injected if name == equipment and start < gap["to_us"] and end > gap["from_us"] - MARGIN_US]
