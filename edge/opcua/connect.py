@@ -48,6 +48,8 @@ class Connection:
         """For the services; what they raise is translated with `words`."""
         self._client.uaclient.session = self.session
         self._renew_at = float("inf")
+        self._is_stale = False
+        """Whether what it was opened with is no longer what it should be opened with."""
 
     async def open(self) -> None:
         """Connects as securely as the file wants, and activates a session as its user.
@@ -82,7 +84,9 @@ class Connection:
             ConfigError: we no longer trust the server.
         """
         client = self._client
-        self._guard.watch()
+        if self._is_stale:
+            return False
+        self._watch()
         with words(self.url, "connect again"):
             await client.connect_socket()
             await client.send_hello()
@@ -112,11 +116,18 @@ class Connection:
 
     async def renew(self) -> None:
         """Renews the secure channel when three quarters of its life are over (OPC 10000-4, 5.5.2.1), and sees whether the server is still trusted."""
-        self._guard.watch()
+        self._watch()
         if monotonic() >= self._renew_at:
             with words(self.url, "renew the secure channel"):
                 await self._client.open_secure_channel(renew=True)
             self._renew_at = monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
+
+    def _watch(self) -> None:
+        try:
+            self._guard.watch()
+        except NotConnected:
+            self._is_stale = True
+            raise
 
     async def close(self) -> None:
         """Ends subscriptions, session and connection; a dead connection is only dropped."""
