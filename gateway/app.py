@@ -5,7 +5,23 @@ from fastapi import FastAPI
 from analytics.indicator import load_indicators
 from evidence.trust import TrustFile
 from gateway import shapes
-from gateway.api import alerts, batches, edges, entries, figures, health, line_protocol, live, logs, orders, readings, register, requests, tiles
+from gateway.api import (
+    alerts,
+    batches,
+    edges,
+    engines,
+    entries,
+    figures,
+    health,
+    line_protocol,
+    live,
+    logs,
+    orders,
+    readings,
+    register,
+    requests,
+    tiles,
+)
 from gateway.documents import document
 from gateway.house import House
 from gateway.problems import LastHandler, add_handlers
@@ -32,7 +48,7 @@ SHAPES = (
     shapes.EquipmentRow, shapes.GapRow, shapes.IndicatorRow, shapes.Invitation, shapes.LatestAnswer, shapes.NewEdge, shapes.NewToken,
     shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.TokenAnswer, *figures.SHAPES, *entries.SHAPES, *line_protocol.SHAPES,
     shapes.EntryRow, shapes.NewChallenge, shapes.Revoke, shapes.PruneRequest, shapes.CosignRequest, shapes.LeafRow, AnswerPost, RequestsAnswer,
-    ResumePost, RotationPost, Prune, shapes.OrdersAnswer, *orders.SHAPES, *alerts.SHAPES,
+    ResumePost, RotationPost, Prune, shapes.OrdersAnswer, *orders.SHAPES, *alerts.SHAPES, shapes.EngineRow,
 )
 
 
@@ -43,7 +59,8 @@ def create_app(house: House) -> FastAPI:
         summary="Takes signed batches, keeps them in a log that anyone can check, and answers questions about them. 网关",
     )
     add_handlers(app)
-    for group in (health, batches, line_protocol, live, edges, register, readings, logs, tiles, entries, requests, orders, alerts):
+    for group in (health, batches, line_protocol, live, edges, register, readings, logs, tiles, entries, requests, orders, alerts,
+                  engines):
         app.include_router(group.routes(house))
     app.include_router(figures.routes(house, load_indicators()))
     app.add_middleware(LastHandler, monitoring=house.monitoring)

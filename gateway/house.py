@@ -45,3 +45,5 @@ class House(msgspec.Struct, frozen=True):
     line_rules: LineRules | None = None
     third_party: ThirdParty | None = None
     alerts: Alerts | None = None
+    second_writer: Writer | None = None
+    """Of the engine that is fed beside the first one, for a migration."""

@@ -28,6 +28,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Policy packs to judge by."""
     engine: dict[str, Any] = msgspec.field(default_factory=lambda: {"name": "duckdb"})
     """Name of the time-series engine and its own options."""
+    second_engine: dict[str, Any] | None = None
+    """[second_engine], for a migration: fed at the same time, from the first batch on; questions are still answered by [engine]."""
     checkpoint_every_s: float = 60.0
     """How often a checkpoint of the data log becomes a control entry, s."""
     backlog_rows: int = 1_000_000
@@ -47,28 +49,39 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """A file in the data folder."""
         return Path(self.data) / name
 
-    def open_engine(self, path: Path | None = None) -> Engine:
+    def open_engine(self, path: Path | None = None, *, second: bool = False) -> Engine:
         """The time-series engine; an embedded one lies in the data folder.
 
         Args:
             path: another file for an embedded engine, for a rebuild beside the old one.
+            second: the one in [second_engine].
         """
-        options = {key: value for key, value in self.engine.items() if key != "name"}
-        if self.embedded:
-            options["path"] = str(path or self.engine_file)
+        table = self._table(second)
+        options = {key: value for key, value in table.items() if key != "name"}
+        if (file := self.embedded_file(second=second)) is not None:
+            options["path"] = str(path or file)
         else:
-            options.setdefault("cursor_path", str(self.file(f"engine-{self.engine['name']}.cursor")))
-        return load_engine(str(self.engine["name"]), options, "gateway.toml: [engine]")
+            options["cursor_path"] = str(self.cursor_file(second=second))
+        return load_engine(str(table["name"]), options, f"gateway.toml: [{'second_' if second else ''}engine]")
 
-    @property
-    def embedded(self) -> bool:
-        """Whether the engine is a file that this process owns."""
-        return str(self.engine["name"]) == "duckdb"
+    def open_second_engine(self) -> Engine | None:
+        """The engine that is fed beside the first one, for a migration."""
+        return self.open_engine(second=True) if self.second_engine is not None else None
 
-    @property
-    def engine_file(self) -> Path:
-        """The file of an embedded engine."""
-        return Path(self.engine.get("path", self.file("engine.duckdb")))
+    def embedded_file(self, *, second: bool = False) -> Path | None:
+        """The file of an engine that this process owns; None for a server's."""
+        table = self._table(second)
+        return Path(table.get("path", self.file("engine.duckdb"))) if str(table["name"]) == "duckdb" else None
+
+    def cursor_file(self, *, second: bool = False) -> Path:
+        """Where a server's engine notes how far it is."""
+        table = self._table(second)
+        return Path(table.get("cursor_path", self.file(f"engine-{table['name']}.cursor")))
+
+    def _table(self, second: bool) -> dict[str, Any]:
+        if not second:
+            return self.engine
+        return self.second_engine if self.second_engine is not None else {"name": ""}
 
 
 def load_gateway(path: Path) -> GatewaySettings:
@@ -93,10 +106,15 @@ def parse_gateway(text: bytes | str, file: Path) -> GatewaySettings:
         unknown = sorted(set(raw) - set(GatewaySettings.__struct_fields__)) if isinstance(error, msgspec.ValidationError) else []
         there = f"; there are {', '.join(GatewaySettings.__struct_fields__)}" if unknown else ""
         raise ConfigError(f"{file}: {error}{there}") from error
-    if not isinstance(settings.engine.get("name"), str):
-        raise ConfigError(f"{file}: [engine] lacks the key 'name', such as name = \"duckdb\"")
-    if settings.engine["name"] == "gateway":
-        raise ConfigError(f"{file}: [engine] 'gateway' only reads; a gateway keeps its own rows: name = \"duckdb\"")
+    for key, table in (("engine", settings.engine), ("second_engine", settings.second_engine)):
+        if table is not None and not isinstance(table.get("name"), str):
+            raise ConfigError(f"{file}: [{key}] lacks the key 'name', such as name = \"duckdb\"")
+        if table is not None and table["name"] == "gateway":
+            raise ConfigError(f"{file}: [{key}] 'gateway' only reads; a gateway keeps its own rows: name = \"duckdb\"")
+    if settings.second_engine is not None:
+        same_file = settings.embedded_file() is not None and settings.embedded_file() == settings.embedded_file(second=True)
+        if same_file or (settings.embedded_file() is None and settings.cursor_file() == settings.cursor_file(second=True)):
+            raise ConfigError(f"{file}: [engine] and [second_engine] are the same; give one of them another path (duckdb) or cursor_path (a server)")
     for key, least, most in (("port", 0, 65_535), ("checkpoint_every_s", 1, 86_400), ("backlog_rows", 1, 10**9), ("request_bytes", 2**20, 2**30),
                              ("failed_logins", 1, 10**9)):
         if not least <= getattr(settings, key) <= most:

@@ -164,6 +164,19 @@ class OrdersAnswer(msgspec.Struct):
     stored: int
 
 
+class EngineRow(msgspec.Struct):
+    """An engine in `GET /v1/engines`."""
+
+    place: str
+    """engine, or second_engine."""
+    name: str
+    batches: int
+    """Batches of the data log that it has taken."""
+    of: int
+    """Batches in the data log."""
+    moving: bool
+
+
 class AlertTest(msgspec.Struct):
     """Answer of `POST /v1/alerts/test`."""
 

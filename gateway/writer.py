@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import structlog
@@ -87,7 +87,7 @@ class Writer:
         if engine.cursor() > archive.data_size:
             ahead = f"its cursor {engine.cursor()} is beyond the archive's {archive.data_size} batches"
             raise ConfigError(f"engine: {ahead}, as after a restored backup; run 'chejian gateway rebuild'")
-        self._archive, self._engine, self._monitoring = archive, engine, monitoring
+        self._archive, self.engine, self._monitoring = archive, engine, monitoring
         self._rules = Rules(register)
         self._start_size = archive.data_size
         self._wake, self._stop, self._started = threading.Event(), threading.Event(), threading.Event()
@@ -115,7 +115,7 @@ class Writer:
     @property
     def backlog_batches(self) -> int:
         """Batches in the archive that are not in the engine."""
-        return max(0, self._archive.data_size - self._engine.cursor())
+        return max(0, self._archive.data_size - self.engine.cursor())
 
     @property
     def moving(self) -> bool:
@@ -133,7 +133,7 @@ class Writer:
     def _run(self) -> None:
         while True:
             try:
-                rows = feed(self._archive, self._engine, self._rules, self._monitoring, self._start_size)
+                rows = feed(self._archive, self.engine, self._rules, self._monitoring, self._start_size)
             except ChejianError as error:
                 # A server that refuses us (ConfigError: token, bucket) is no reason to end: a person mends it and the line goes on.
                 if not self._failing:
@@ -148,7 +148,7 @@ class Writer:
             self._progress_s = time.monotonic()
             self._started.set()
             # Batches that an engine takes again, because its server lost them, are not counted a second time.
-            self._start_size = max(self._start_size, self._engine.cursor())
+            self._start_size = max(self._start_size, self.engine.cursor())
             if rows >= 0:
                 with self._count:
                     self._waiting_rows -= rows
@@ -157,18 +157,3 @@ class Writer:
                 return
             self._wake.wait(1.0)
             self._wake.clear()
-
-
-def rebuild(archive: Archive, engine: Engine, register: Workshop, progress: Callable[[int, int], None]) -> int:
-    """Feeds an empty engine with the whole archive.
-
-    Args:
-        progress: is told batches done and batches in all.
-    Returns:
-        rows in the engine.
-    """
-    rules, monitoring = Rules(register), Monitoring()
-    progress(0, archive.data_size)
-    while feed(archive, engine, rules, monitoring) >= 0:
-        progress(engine.cursor(), archive.data_size)
-    return engine.count()

@@ -50,17 +50,21 @@ def web(
 
 
 @gateway.command("rebuild")
-def rebuild(config: Config) -> None:
+def rebuild(
+    config: Config, second: Annotated[bool, typer.Option(help="The one in [second_engine], such as before a migration.")] = False,
+) -> None:
     """Makes the time-series engine anew from the journal; the gateway must not be running."""
     from rich.progress import Progress
 
     from chejian.clock import real_clock
-    from gateway.serve import rebuild as rebuild_engine
+    from gateway.rebuild import rebuild as rebuild_engine
     from gateway.settings import load_gateway
 
     with Progress() as progress:
         task = progress.add_task("rebuild 重建", total=None)
-        rows = rebuild_engine(load_gateway(config), clock=real_clock, progress=lambda done, total: progress.update(task, completed=done, total=total))
+        rows = rebuild_engine(
+            load_gateway(config), real_clock, lambda done, total: progress.update(task, completed=done, total=total), second=second,
+        )
     typer.echo(f"{rows} readings in the engine")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.serve import open_house
+from gateway.opening import open_house
 from store.signing import SigningKey
 from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, gateway_in_thread, ramp
 from workshop.batch import Provenance
@@ -19,7 +19,7 @@ MATRIX = {
     ("GET", f"/v1/readings?signal=m-1/gauge&{WINDOW}"): READ, ("GET", f"/v1/aggregate?signal=m-1/gauge&step_us=1000000&{WINDOW}"): READ,
     ("GET", "/v1/indicators"): READ, ("GET", f"/v1/components?indicator=oee&{WINDOW}"): READ, ("GET", "/v1/edges"): READ, ("GET", "/v1/gaps"): READ,
     ("GET", "/v1/quarantine"): READ, ("GET", "/v1/audit"): ("evaluator", "admin"), ("GET", "/v1/imports"): READ,
-    ("GET", "/v1/alerts"): ("viewer", "engineer", "evaluator", "admin"),
+    ("GET", "/v1/engines"): ("viewer", "engineer", "evaluator", "admin"), ("GET", "/v1/alerts"): ("viewer", "engineer", "evaluator", "admin"),
     ("POST", "/v1/imports"): ("edge", "derived"), ("GET", "/v1/checkpoint"): READ, ("GET", "/v1/trust"): READ,
     ("GET", "/v1/proof/consistency?log=control&old=1&new=1"): READ,
     ("GET", f"/v1/orders?{WINDOW}"): READ, ("POST", "/v1/orders"): ("engineer", "admin"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.serve import rebuild
+from gateway.rebuild import rebuild
 from gateway.settings import load_gateway
 from store.engine import load_engine
 from tests.unit.gateway.plant import START_US, Process, Sender, admin_of, bearer, ramp, until
@@ -103,7 +103,7 @@ def test_a_rebuilt_engine_has_the_same_rows(process: Process, tmp_path: Path) ->
     assert process.end(signal.SIGTERM) == 0
     before, cursor = engine_rows(tmp_path)
     assert len(before) == 3 * ROWS and cursor == 3, "a graceful stop writes what is waiting"
-    settings.engine_file.unlink()
+    settings.file("engine.duckdb").unlink()
     told: list[tuple[int, int]] = []
     assert rebuild(settings, lambda: START_US, lambda done, total: told.append((done, total))) == 3 * ROWS
     assert told[0] == (0, 3) and told[-1] == (3, 3)

@@ -11,7 +11,7 @@ from influxdb_client import InfluxDBClient, Point, WriteOptions, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
-from gateway.serve import open_house
+from gateway.opening import open_house
 from store.signing import verify
 from tests.unit.gateway.plant import START_US, admin_of, bearer, configure, gateway_in_thread, until
 from workshop.batch import Provenance, decode_header

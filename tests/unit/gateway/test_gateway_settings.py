@@ -13,9 +13,9 @@ FILE = Path("/etc/line/gateway.toml")
 def test_register_and_claims_lie_beside_the_file_and_data_in_the_working_directory() -> None:
     settings = parse_gateway('register = "workshop.toml"\nclaims = "c.toml"\n', FILE)
     assert (settings.register, settings.claims, settings.data, settings.port) == ("/etc/line/workshop.toml", "/etc/line/c.toml", "run/gateway", 8410)
-    assert settings.engine_file == Path("run/gateway/engine.duckdb")
+    assert settings.embedded_file() == Path("run/gateway/engine.duckdb")
     assert parse_gateway('register = "/a/w.toml"', FILE).register == "/a/w.toml"
-    assert parse_gateway('register = "w.toml"\n[engine]\nname = "duckdb"\npath = "/x/e.duckdb"', FILE).engine_file == Path("/x/e.duckdb")
+    assert parse_gateway('register = "w.toml"\n[engine]\nname = "duckdb"\npath = "/x/e.duckdb"', FILE).embedded_file() == Path("/x/e.duckdb")
 
 
 @pytest.mark.parametrize(("text", "message"), [

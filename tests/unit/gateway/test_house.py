@@ -20,9 +20,9 @@ from gateway.house import House
 from gateway.ingest import Committer
 from gateway.live import LiveHub
 from gateway.monitoring import Monitoring
+from gateway.opening import open_house as open_whole
 from gateway.orders import Orders
 from gateway.problems import Refusal
-from gateway.serve import open_house as open_whole
 from gateway.writer import Writer
 from store.archive import Archive
 from store.engine import Aggregates, Capabilities, Engine, RefusedRows
