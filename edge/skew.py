@@ -9,6 +9,8 @@ from workshop.block import Block
 from workshop.reading import Quality
 
 SKEWED = "ClockSkew"
+HISTORICAL = "Historical"
+"""Status of a good reading that its source declares to be from before: it was kept, and nobody's clock is wrong."""
 
 
 def mark_skew(block: Block, machine_signals: Set[str], max_us: int) -> tuple[Block, int]:
@@ -19,6 +21,8 @@ def mark_skew(block: Block, machine_signals: Set[str], max_us: int) -> tuple[Blo
     skewed = (np.abs(block.received_time_us - block.source_time_us) > max_us) & (block.quality == Quality.GOOD)
     if not skewed.any():
         return block, 0
+    if HISTORICAL in block.statuses:
+        skewed &= block.status != block.statuses.index(HISTORICAL)
     skewed &= np.array([name in machine_signals for name in block.signals])[block.signal]
     count = int(skewed.sum())
     if not count:
