@@ -10,6 +10,8 @@ from msgspec import Meta
 from edge.mqtt_wire import Version
 from workshop.errors import ConfigError
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 class TlsBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[source.tls]`: encrypted, with the broker's certificate and host name checked. Paths are relative to the edge's file."""
@@ -84,6 +86,14 @@ def access_of(options: BrokerOptions, folder: Path, where: str) -> Access:
         options.host, options.port, options.version, options.user, password, context, server_name, options.keepalive_s, options.timeout_s,
         options.max_payload_bytes,
     )
+
+
+def warnings_of(options: BrokerOptions) -> list[str]:
+    """What works so and should not stay so."""
+    if options.tls is not None or options.host in _LOOPBACK:
+        return []
+    spoken = ", the password too" if options.password_file is not None else ""
+    return [f"no TLS to {options.host}: anybody on the way can read and change what is sent{spoken}; add [source.tls]"]
 
 
 def _context(tls: TlsBlock, folder: Path, where: str) -> ssl.SSLContext:

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from edge.gathering import Gathering
 from edge.json_payload import PayloadBlock
-from edge.mqtt_access import BrokerOptions, access_of
+from edge.mqtt_access import BrokerOptions, access_of, warnings_of
 from edge.mqtt_client import Connection
 from edge.mqtt_messages import Inbox
 from edge.sequence import Sequences
@@ -46,7 +46,7 @@ class _MqttSource:
     def __init__(self, settings: MqttSettings, context: SourceContext) -> None:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
-        self.warnings: list[str] = []
+        self.warnings = warnings_of(settings)
         self._settings, self._context = settings, context
         access_of(settings, context.folder, context.where)
         keeps = context.directory is not None and context.durable
@@ -65,6 +65,7 @@ class _MqttSource:
         )
         await connection.open(inbox.topics, qos=settings.qos)
         self.problems = {signal: f"the broker refuses topic '{topic}'" for topic in connection.refused for signal in inbox.signals(topic)}
+        self.warnings = warnings_of(settings) + connection.remarks
         self._greeting = Gathering()
         inbox.begin(connection.is_resumed)
         if not connection.is_resumed or settings.qos == 0:

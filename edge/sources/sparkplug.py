@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from edge.gathering import Gathering
-from edge.mqtt_access import BrokerOptions, access_of
+from edge.mqtt_access import BrokerOptions, access_of, warnings_of
 from edge.mqtt_client import Connection
 from edge.mqtt_wire import Arrived, Will
 from edge.source import Delivery, Loss, MappedSignal, Source, SourceContext
@@ -51,6 +51,7 @@ class _SparkplugSource:
     def __init__(self, settings: SparkplugSettings, context: SourceContext) -> None:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
+        self.warnings = warnings_of(settings)
         self._settings, self._context = settings, context
         self._host = settings.host_id or context.edge
         if not _is_id(self._host):
