@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 
 from analytics.maintenance.reckoning import Alerted, Failure, Worth, right_alert, worth_of
 from analytics.maintenance.watch.finding import Finding
-from analytics.maintenance.watch.machine import QUANTITIES, Watch
+from analytics.maintenance.watch.machine import Watch
+from analytics.maintenance.watch.quantities import QUANTITIES
 from analytics.maintenance.watch.record import alerts_of, prediction_of
 from analytics.maintenance.watch.settings import WatchSettings
 from analytics.series import NO_TIMES, Series

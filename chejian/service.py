@@ -11,9 +11,11 @@ import msgspec
 import structlog
 
 from analytics.indicator import load_indicators
+from analytics.maintenance.watch.settings import WatchSettings
 from chejian.service_api import ServiceApi
 from chejian.service_bearings import Bearings
 from chejian.service_hours import Hours
+from chejian.service_watch import Watches
 from edge.live import Live
 from edge.uplink import Uplink
 from edge.worker import Worker
@@ -45,6 +47,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds between two rounds."""
     fit_s: int = 8 * 3600
     """Seconds of a machine's first data on which its detector is fitted."""
+    watch: WatchSettings = WatchSettings()
+    """How all machines are watched."""
 
 
 async def run(settings: ServiceSettings, *, key: SigningKey, clock: Clock, stop: asyncio.Event) -> None:
@@ -91,6 +95,7 @@ class _Rounds:
         self._journal, self._worker, self._live = journal, worker, live
         self._hours: Hours | None = None
         self._bearings: Bearings | None = None
+        self._watches: Watches | None = None
         self._digest = ""
         self._rounds = 0
         self._trouble = ""
@@ -107,6 +112,7 @@ class _Rounds:
         try:
             await self._follow_register()
             await self._score()
+            await self._watch()
             if self._hours is not None:
                 await asyncio.to_thread(self._hours.measure_due, self._clock())
             if self._rounds % _RUNNING_EVERY == _RUNNING_EVERY - 1:
@@ -132,6 +138,7 @@ class _Rounds:
             self._digest = register.digest
             self._hours = Hours(self._api, self._engine, register, list(load_indicators().values()))
             self._bearings = Bearings(self._engine, register, fit_us=self._settings.fit_s * SECOND_US, file=self._settings.data / "bearings.json")
+            self._watches = Watches(self._engine, self._api, register, self._settings.watch, self._settings.data)
             _log.info("register loaded", workshop=register.id, digest=register.digest)
 
     async def _score(self) -> None:
@@ -143,6 +150,16 @@ class _Rounds:
             await self._worker.call(self._journal.append, [block])
             self._live.note(block)
         self._bearings.confirm()
+
+    async def _watch(self) -> None:
+        if self._watches is None:
+            return
+        positions = await self._worker.call(self._journal.positions)
+        block = await asyncio.to_thread(self._watches.round, positions, self._clock())
+        if len(block):
+            await self._worker.call(self._journal.append, [block])
+            self._live.note(block)
+        await asyncio.to_thread(self._watches.confirm)
 
     async def _measure_running(self) -> None:
         if self._hours is not None:

@@ -7,6 +7,7 @@ import msgspec
 
 from analytics.indicator import Components
 from analytics.missing import Missing, missing_of
+from store.control_kinds import Prediction
 from workshop.errors import ConfigError, NotConnected, Rejected
 from workshop.register import Workshop, check_register
 from workshop.window import HOUR_US, Window
@@ -26,6 +27,13 @@ class _GapRow(msgspec.Struct):
     signals: list[str]
     from_us: int
     to_us: int
+
+
+class PredictionRow(msgspec.Struct):
+    """A control entry of kind "prediction"."""
+
+    index: int
+    body: dict[str, Any]
 
 
 class ServiceApi:
@@ -61,6 +69,15 @@ class ServiceApi:
         for first in range(0, len(rows), _ROWS_PER_POST):
             body = msgspec.json.encode(ComponentsPost(rows[first : first + _ROWS_PER_POST]))
             self._ask("POST", "/v1/components", dict[str, Any], content=body, headers={"Content-Type": "application/json"})
+
+    def predictions(self) -> list[PredictionRow]:
+        """Every prediction on record."""
+        return self._ask("GET", "/v1/predictions", list[PredictionRow])
+
+    def predict(self, prediction: Prediction) -> int:
+        """Puts a prediction on record; returns the index of its control entry."""
+        body = msgspec.json.encode(prediction)
+        return self._ask("POST", "/v1/predictions", PredictionRow, content=body, headers={"Content-Type": "application/json"}).index
 
     def close(self) -> None:
         """Closes the connections."""

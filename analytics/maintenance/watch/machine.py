@@ -4,33 +4,30 @@ By the blocks of ISO 13374: DM `cells`, SD `trend` and `runs`, HA `health`, PA `
 `State`, plain data that goes into a JSON file, so that a restart goes on where it stopped. Asks for roles, never for addresses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from analytics.maintenance.table import Numbers
 from analytics.maintenance.watch.cells import NOTHING, Cells, Column, Times, cells_of, column_of
 from analytics.maintenance.watch.finding import ADVICE, Finding
+from analytics.maintenance.watch.quantities import QUANTITIES
 from analytics.maintenance.watch.remaining import remaining_hours
 from analytics.maintenance.watch.runs import Gauge, far_outside, find_stuck, fresh, learn_runs
 from analytics.maintenance.watch.settings import SCALES, WatchSettings
 from analytics.maintenance.watch.state import Open, Quantity, State
+from analytics.maintenance.watch.tools import ToolLeft
 from analytics.maintenance.watch.trend import deviation, learn, residual_of
 from analytics.series import ENERGY_SCALES, Series, series_of
 from workshop.block import Block
+from workshop.errors import ConfigError
 from workshop.register import Equipment
 from workshop.signal import Origin, SignalKind, signal_id
-from workshop.window import HOUR_US, Window
+from workshop.window import HOUR_US, SECOND_US, Window
 
-QUANTITIES: dict[str, tuple[str, tuple[str, ...], int, float, tuple[str, ...]]] = {
-    # finding: (value, conditions, direction, floor as a share of the mean, roles)
-    "bearing_wear": ("vibration", ("load", "speed"), 1, 0.003, ("spindle_vibration", "spindle_load", "spindle_speed")),
-    "coolant_loss": ("flow", (), -1, 0.005, ("coolant_flow", "spindle_load")),
-    "sensor_drift": ("excess_wh", ("integrated_wh",), 0, 0.0003, ("active_power", "energy_import")),
-}
-"""What is followed as a trend. The sensor that drifts is one of two that say the same: power, integrated, against the energy counter."""
 _STILL = 0.97  # of a cell's readings of power that repeat: a sensor at a standstill, or a machine; neither says anything about drift
 _AGREE = 0.002  # share by which a sound power sensor and a sound counter are thought to disagree
+_Z = 1.645  # of a 90 % interval
 _NUMBER = 2.0**53  # beyond it a number of an alarm is none
 _TAIL = max(SCALES)
 _APART_US = HOUR_US  # readings far outside that are so far apart are two findings
@@ -43,7 +40,13 @@ class Watch:
     """One machine under watch."""
 
     def __init__(self, equipment: Equipment, settings: WatchSettings | None = None, state: State | None = None) -> None:
-        """Goes on from a state, or begins to learn."""
+        """Goes on from a state, or begins to learn.
+
+        Raises:
+            ConfigError: cells of which no whole number makes an hour.
+        """
+        if settings is not None and (settings.cell_us < SECOND_US or HOUR_US % settings.cell_us):
+            raise ConfigError(f"watch: a cell of {settings.cell_us} µs; an hour must be a whole number of them, of 1 s at least")
         self.equipment, self.settings = equipment, settings or WatchSettings()
         self.state = state or State(equipment.id)
         self._signals = [signal for signal in equipment.signals if signal.origin is not Origin.DERIVED and signal.kind is not SignalKind.TEXT]
@@ -87,26 +90,45 @@ class Watch:
         if not state.began_us and began:
             state.began_us = min(began)
         state.fed_us = window.end_us
+        state.tools.take(columns)
         events = self._event_times(columns)
         cells = cells_of(columns, window.start_us // cell_us, window.end_us // cell_us, cell_us, rated_w=max(self.equipment.rated_power_w, 1),
                          watt_hours=self._watt_hours)
         if not state.ready:
             self._learn(columns, events, cells)
             return []
-        findings = [*self._trends(cells), *self._stand_stills(columns, events), *self._stops(columns)]
+        findings = [*self._trends(cells), *self._stand_stills(columns, events), *self._stops(columns.get("alarm", NOTHING))]
         return sorted(findings, key=lambda one: (one.at_us, one.what))
+
+    def glance(self, block: Block) -> list[Finding]:
+        """Stops by alarms in the newest readings of the role `alarm`, sooner than a cell ends; what was seen here `feed` does not tell again."""
+        signal = self.equipment.signal("alarm")
+        if signal is None or not self.state.ready:
+            return []
+        name = signal_id(self.equipment.id, signal.name)
+        return self._stops(column_of(series_of(block, {name}).get(name), None))
+
+    def anomaly(self) -> tuple[float, float, float] | None:
+        """The largest deviation in units of its limit, with a 90 % interval of its measurement; None while the sound state is learned."""
+        if not self.state.ready:
+            return None
+        found = [(one.strength, one.learned.limit) for one in self.state.quantities.values() if one.learned]
+        worst, limit = max(found, default=(0.0, 8.0))
+        if any(kind.startswith(("sensor_stuck", "sensor_range")) for kind in self.state.open):
+            worst = max(worst, 1.0)
+        return worst, max(worst - _Z / limit, 0.0), worst + _Z / limit
 
     def health(self) -> tuple[float, float, float] | None:
         """Health and its 90 % interval: 1 as when sound, 0.5 at the limit of telling, towards 0; None while it is learned."""
-        if not self.state.ready:
+        anomaly = self.anomaly()
+        if anomaly is None:
             return None
-        worst = max((one.strength for one in self.state.quantities.values()), default=0.0)
-        limits = [one.learned.limit for one in self.state.quantities.values() if one.learned]
-        blur = 1.645 / max(min(limits, default=8.0), 1e-9)
-        if any(kind.startswith(("sensor_stuck", "sensor_range")) for kind in self.state.open):
-            worst = max(worst, 1.0)
-        index = [1 / (1 + max(at, 0.0) ** 2) for at in (worst, worst + blur, worst - blur)]
+        index = [1 / (1 + at**2) for at in (anomaly[0], anomaly[2], anomaly[1])]
         return index[0], index[1], index[2]
+
+    def tools(self, now_us: int, opportunities: Sequence[int]) -> list[ToolLeft]:
+        """What each tool has left and when to change it, the first to be changed first; see `Tools.left`."""
+        return self.state.tools.left(now_us, opportunities, limit=self.settings.worn_tool)
 
     def remaining(self) -> tuple[float, float, float] | None:
         """Hours until the bearing's vibration reaches its end, with a 90 % interval; None while it does not grow."""
@@ -138,6 +160,8 @@ class Watch:
         for role in self._gauges:
             learn_runs(state.gauges.setdefault(role, Gauge()), columns.get(role, NOTHING), events)
         alarm = fresh(columns.get("alarm", NOTHING))[1]
+        if len(alarm):
+            state.alarm = state.carried["alarm"]
         state.alarms = sorted({*state.alarms, *np.unique(alarm[np.abs(alarm) < _NUMBER]).astype(np.int64).tolist()})
         for kind in QUANTITIES:
             self._collect(kind, cells)
@@ -248,10 +272,13 @@ class Watch:
                 self.state.open.pop(key, None)
         return findings
 
-    def _stops(self, columns: Mapping[str, Column]) -> list[Finding]:
-        column = columns.get("alarm", NOTHING)
-        time, value = fresh(column)
-        before = np.append(column.value[0] if column.carried else 0.0, value[:-1]) if len(value) else value
+    def _stops(self, column: Column) -> list[Finding]:
+        later = column.time_us > self.state.alarm[0]
+        time, value = column.time_us[later], column.value[later]
+        if not len(time):
+            return []
+        before = np.append(self.state.alarm[1], value[:-1])
+        self.state.alarm = int(time[-1]), float(value[-1])
         findings = []
         new = (value != before) & (value != 0) & (np.abs(value) < _NUMBER)
         for at_us, number in zip(time[new].tolist(), value[new].astype(np.int64).tolist(), strict=True):

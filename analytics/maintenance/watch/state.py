@@ -3,6 +3,7 @@
 import msgspec
 
 from analytics.maintenance.watch.runs import Gauge
+from analytics.maintenance.watch.tools import Tools
 from analytics.maintenance.watch.trend import Learned
 
 
@@ -46,5 +47,7 @@ class State(msgspec.Struct):
     quantities: dict[str, Quantity] = {}
     alarms: list[int] = []
     """Numbers seen while sound."""
+    alarm: tuple[int, float] = (0, 0.0)
+    """Time and number of the last reading of the alarm that was looked at."""
     open: dict[str, Open] = {}
-    power_wh: float = 0.0
+    tools: Tools = msgspec.field(default_factory=Tools)

@@ -1,13 +1,9 @@
 """The analytics service against a real gateway: components and scores arrive once, also over restarts; a gateway that is away does no harm."""
 
 import asyncio
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -17,23 +13,20 @@ from chejian.service import ServiceSettings, run
 from chejian.service_api import ServiceApi
 from chejian.service_bearings import Bearings
 from chejian.service_hours import Hours
-from gateway.serve import run as serve
-from gateway.settings import GatewaySettings
 from store.engines.gateway import GatewaySettings as EngineSettings
 from store.engines.gateway import open_engine
 from store.signing import SigningKey
 from tests.unit.analytics.plant import START_US, block, reading
+from tests.unit.analytics.running import PATIENCE_S, Running, until
 from tests.unit.analytics.spindle import spindle
-from workshop.batch import NO_DIGEST, Header, Provenance, SealedBatch, encode_header, frame
+from workshop.batch import Provenance
 from workshop.block import Block, concat
-from workshop.part import encode_part, split_block
 from workshop.register import parse_register
 from workshop.window import HOUR_US, SECOND_US, Window
 from workshop.wire import ComponentsPost
 
 REGISTER = Path(__file__).parents[3] / "config" / "demo" / "workshop.toml"
 NOW_US = START_US + 2 * HOUR_US + 120 * SECOND_US
-PATIENCE_S = 60.0
 
 
 def now() -> int:
@@ -54,45 +47,8 @@ def readings() -> Block:
     return concat([block(rows), wearing])
 
 
-class Gateway:
-    """A real gateway in a thread, with the demo's register."""
-
-    def __init__(self, folder: Path) -> None:
-        self._stop, self._ready = threading.Event(), queue.Queue[int]()
-        self.folder = folder
-        settings = GatewaySettings(register=str(REGISTER), data=str(folder / "gateway"), port=0)
-        self._thread = threading.Thread(target=lambda: serve(settings, now, stop=self._stop, ready=self._ready.put), name="gateway")
-
-    def start(self) -> None:
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._ready.get(timeout=PATIENCE_S)}"
-        admin = (self.folder / "gateway" / "admin.token").read_text().strip()
-        self.client = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {admin}"}, timeout=30)
-
-    def close(self) -> None:
-        self.client.close()
-        self._stop.set()
-        self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive()
-
-    def get(self, path: str, **query: Any) -> Any:
-        answer = self.client.get(path, params=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def enrol(self, edge: str, provenance: Provenance, key: SigningKey) -> str:
-        token = self.client.post("/v1/edges", json={"edge": edge, "provenance": provenance.value}).json()["token"]
-        return str(self.client.post("/v1/enrol", json={"token": token, "edge": edge, "public_key": key.public}).json()["token"])
-
-    def deliver(self, data: Block, edge: str = "edge-1") -> None:
-        """As an edge of its own."""
-        key = SigningKey.create()
-        token = self.enrol(edge, Provenance.SIMULATED, key)
-        made = [encode_part(equipment, rows) for equipment, rows in split_block(data).items()]
-        header = encode_header(Header(edge, START_US, 1, NO_DIGEST, Provenance.SIMULATED, NOW_US, parts=tuple(entry for entry, _ in made)))
-        batch = SealedBatch(header, key.sign("batch", header), tuple(part for _, part in made))
-        answer = self.client.post("/v1/batches", content=frame(batch), headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code == 200, answer.text
+class Gateway(Running):
+    """With the demo's register."""
 
     def scores(self) -> list[tuple[int, float]]:
         answer = self.get("/v1/readings", signal="lathe-02/bearing_score", from_us=START_US, to_us=NOW_US)
@@ -105,16 +61,10 @@ class Gateway:
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    running = Gateway(tmp_path)
+    running = Gateway(tmp_path, REGISTER, now)
     running.start()
     yield running
     running.close()
-
-
-async def until(true: Callable[[], object], what: str) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - what is waited for is in another process or thread
-            await asyncio.sleep(0.05)
 
 
 async def test_components_and_scores_arrive_once(gateway: Gateway, tmp_path: Path) -> None:
