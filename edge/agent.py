@@ -157,7 +157,8 @@ class _Agent:
         gateway = self._settings.gateway
         uplink: Uplink = uplinks.Uplink(
             gateway.url, self._token, self._journal, worker=self._worker, seal=self._settings.seal, timeout_s=gateway.timeout_s,
-            max_retry_s=gateway.max_retry_s, clock_state=self._clock_state,
+            max_retry_s=gateway.max_retry_s, keep_alive_s=gateway.keep_alive_s, catch_up_bytes_s=gateway.catch_up_kib_s * 1024,
+            clock_state=self._clock_state,
         )
         self._live = lives.Live(gateway.url, self._token, self._settings.edge, every_ms=self._settings.live.every_ms)
         self._requests = requests.Requests(

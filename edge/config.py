@@ -32,6 +32,10 @@ class GatewayBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long an answer may take."""
     max_retry_s: Seconds = 30.0
     """Upper limit of the back-off, which is drawn anew for each try."""
+    keep_alive_s: Seconds = 5.0
+    """A connection on which nothing comes back is given up within twice this."""
+    catch_up_kib_s: Annotated[int, Meta(ge=1, le=2**20)] = 4096
+    """How fast a backlog may be delivered, at most; the gateway's own speed may make it slower."""
 
 
 class SealBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +43,8 @@ class SealBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     every_s: Seconds = 10.0
     rows: Annotated[int, Meta(ge=1, le=65_536)] = 65_536
+    away_s: Seconds = 600.0
+    """In place of `every_s` while the gateway cannot be reached."""
 
 
 class CommitBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 import httpx
 import msgspec
 
-from edge.uplink import check_gateway
+from edge.gateway_link import check_gateway
 from store.signing import SigningKey
 from workshop.errors import ConfigError, NotConnected
 from workshop.wire import EnrolAnswer, EnrolRequest, Problem

@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import numpy as np
 
-from edge.uplink import open_client
+from edge.gateway_link import Body, Token, open_client
 from workshop.block import Block
 from workshop.wire import LatestPost, LatestReading
 
@@ -14,12 +14,12 @@ from workshop.wire import LatestPost, LatestReading
 class Live:
     """Posts what changed since the last post; what fails is counted and forgotten."""
 
-    def __init__(self, url: str, token: str, edge: str, *, every_ms: int, timeout_s: float = 2.0) -> None:
+    def __init__(self, url: str, token: Token, edge: str, *, every_ms: int, timeout_s: float = 2.0) -> None:
         """For a gateway at `http(s)://host:port`."""
         self.posts = 0
         self.failures = 0
         self._edge, self._every_s = edge, every_ms / 1000
-        self._client = open_client(url, token, timeout_s)
+        self._client, self._body = open_client(url, token, timeout_s), Body()
         self._changed: dict[str, LatestReading] = {}
         self._newest_us: dict[str, int] = {}
 
@@ -46,10 +46,12 @@ class Live:
         await self._client.aclose()
 
     async def _post(self, post: LatestPost) -> None:
+        body, headers = self._body.encode(msgspec.json.encode(post), "application/json")
         try:
-            answer = await self._client.post("/v1/latest", content=msgspec.json.encode(post), headers={"Content-Type": "application/json"})
+            answer = await self._client.post("/v1/latest", content=body, headers=headers)
         except httpx.HTTPError:
             self.failures += 1
             return
+        self._body.hear(answer)
         self.posts += 1
         self.failures += not answer.is_success

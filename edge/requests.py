@@ -12,7 +12,8 @@ import httpx
 import msgspec
 import numpy as np
 
-from edge.uplink import open_client
+from edge.gateway_clock import GatewayClock
+from edge.gateway_link import Token, open_client
 from store.signing import SigningKey, encode_signature
 from workshop.block import Block
 from workshop.canonical import LARGEST_INTEGER, canonical_json
@@ -40,11 +41,12 @@ class Requests:
     """
 
     def __init__(
-        self, url: str, token: str, edge: str, *, epoch: int, key: SigningKey, clock: Clock, find: Find,
+        self, url: str, token: Token, edge: str, *, epoch: int, key: SigningKey, clock: Clock, find: Find,
         look_back: Callable[[int | None, int], Awaitable[None]], every_s: float = EVERY_S, timeout_s: float = 5.0,
     ) -> None:
         self.answered = 0
         self.failures = 0
+        self.gateway_clock = GatewayClock()
         self._edge, self._epoch, self._key, self._clock, self._find = edge, epoch, key, clock, find
         self._look_back, self._every_s = look_back, every_s
         self._client = open_client(url, token, timeout_s)
@@ -58,11 +60,13 @@ class Requests:
     async def ask(self) -> None:
         """Asks once, and answers what can be answered now; what fails is counted and tried again the next time."""
         try:
+            asked_us = self._clock()
             answer = await self._client.get(f"/v1/edges/{self._edge}/requests")
             given = msgspec.json.decode(answer.content, type=RequestsAnswer) if answer.is_success else None
             if given is None:
                 self.failures += 1
                 return
+            self.gateway_clock.note(asked_us, self._clock(), given.time_us)
             await self._look_back(given.epoch, given.watermark)
             for item in given.challenges:
                 if (statement := await self._answer(item.question)) is not None:

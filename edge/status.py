@@ -33,6 +33,8 @@ class UplinkState(msgspec.Struct):
     why: str = ""
     sent_batches: int = 0
     failures: int = 0
+    sent_bytes: int = 0
+    """Of bodies, as sent."""
 
 
 class SourceStatus(SourceState):

@@ -2,33 +2,35 @@
 
     2xx with watermark          may forget up to it
     409 sequence-gap            send from its watermark on; after a restore, what is no longer kept is declared lost
-    409 conflict, other 4xx     stop, say why; the journal keeps filling
-    429, 5xx, no answer         the same again, after a back-off drawn at random, or as long as Retry-After says
+    409 conflict, other 4xx     stop, say why; the journal keeps filling; a new token begins again
+    429, 5xx, no answer         the same again, after a back-off drawn at random, on top of what Retry-After says
+
+While the gateway is away batches are sealed seldom: larger ones take less room, and are caught up sooner.
 """
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
 from time import monotonic
 
 import httpx
 import msgspec
 
+from edge.catch_up import CatchUp
 from edge.config import SealBlock
+from edge.gateway_link import KEEP_ALIVE_S, Backoff, Body, Token, open_client, present, problem_of, retry_after_s
 from edge.status import UplinkState
 from edge.worker import Worker
-from store.journal import EdgeJournal
+from store.journal import HANDED_OUT, EdgeJournal
 from store.signing import encode_signature
 from workshop.batch import ClockState, SealedBatch, frame
 from workshop.errors import ConfigError, NotConnected
-from workshop.wire import BATCH_CONTENT_TYPE, Acknowledgement, Problem, RequestsAnswer, ResumePost
+from workshop.wire import BATCH_CONTENT_TYPE, Acknowledgement, RequestsAnswer, ResumePost
 
 _log = logging.getLogger(__name__)
 _MAX_BODY = 4 * 2**20
-_FIRST_RETRY_S = 0.5
-_LONGEST_WAIT_S = 3600.0
 _LOOK_S = 1.0
+_NEW_TOKEN_S = 2.0
 _SEAL = SealBlock()
 _AGAIN = {408, 425, 429}
 
@@ -37,8 +39,9 @@ class Uplink:
     """Delivers one journal to one gateway. `run` until stopped, then `drain`, then `close`."""
 
     def __init__(
-        self, url: str, token: str, journal: EdgeJournal, *, worker: Worker | None = None, seal: SealBlock = _SEAL, timeout_s: float = 10.0,
-        max_retry_s: float = 30.0, clock_state: Callable[[], ClockState] = ClockState,
+        self, url: str, token: Token, journal: EdgeJournal, *, worker: Worker | None = None, seal: SealBlock = _SEAL, timeout_s: float = 10.0,
+        max_retry_s: float = 30.0, keep_alive_s: float = KEEP_ALIVE_S, catch_up_bytes_s: float = 4 * 2**20,
+        clock_state: Callable[[], ClockState] = ClockState,
     ) -> None:
         """For a gateway at `http(s)://host:port`.
 
@@ -50,12 +53,12 @@ class Uplink:
         self.state = UplinkState()
         self._journal, self._own_worker = journal, Worker() if worker is None else None
         self._worker = worker or self._own_worker or Worker()
-        self._seal_block, self._max_retry_s, self._clock_state = seal, max_retry_s, clock_state
-        self._client = open_client(url, token, timeout_s)
-        self._url = url
+        self._seal_block, self._clock_state = seal, clock_state
+        self._client = open_client(url, token, timeout_s, keep_alive_s)
+        self._body, self._backoff, self._catch_up = Body(), Backoff(max_retry_s), CatchUp(catch_up_bytes_s)
+        self._url, self._token = url, token
         self._sealed = asyncio.Event()
         self._next: int | None = None
-        self._tries = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Seals and sends until told to stop."""
@@ -100,7 +103,8 @@ class Uplink:
         while True:
             await asyncio.sleep(min(_LOOK_S, self._seal_block.every_s))
             rows = await self._worker.call(self._journal.unsealed_rows)
-            if rows >= self._seal_block.rows or monotonic() - last >= self._seal_block.every_s:
+            every_s = self._seal_block.every_s if self.state.state in ("idle", "sending") else max(self._seal_block.away_s, self._seal_block.every_s)
+            if rows >= self._seal_block.rows or monotonic() - last >= every_s:
                 last = monotonic()
                 await self._seal()
 
@@ -114,13 +118,23 @@ class Uplink:
 
     async def _send_on(self) -> None:
         self._sealed.set()
-        while not self.is_stopped:
+        while True:
+            if self.is_stopped:
+                await self._wait_for_a_person()
             wait_s = await self._send()
             if wait_s is None:
                 self._sealed.clear()
                 await self._sealed.wait()
             else:
                 await asyncio.sleep(wait_s)
+
+    async def _wait_for_a_person(self) -> None:
+        """Until there is a new token. Other reasons to stop are mended by a restart."""
+        refused = present(self._token)
+        while present(self._token) == refused:  # noqa: ASYNC110 – a file that somebody replaces tells nobody
+            await asyncio.sleep(_NEW_TOKEN_S)
+        _log.warning("uplink: there is a new token; trying again")
+        self._become("waiting", "a new token")
 
     async def _send(self) -> float | None:
         """Sends the next batches once. Returns how long to wait before the next time, s; None when nothing is left to send."""
@@ -136,7 +150,7 @@ class Uplink:
                 return await self._resume(self._next - 1)
             chosen = _chosen(pending)
             self._become("sending" if self.state.state == "idle" else self.state.state)
-            return await self._post(chosen)
+            return await self._post(chosen, is_behind=len(pending) > len(chosen) or len(pending) >= HANDED_OUT)
         except ConfigError as error:
             return self._stop(str(error))
         except NotConnected as error:
@@ -145,15 +159,19 @@ class Uplink:
     def _from_next(self) -> list[tuple[int, SealedBatch]]:
         return self._journal.from_seq(self._next or 1)
 
-    async def _post(self, chosen: list[tuple[int, bytes]]) -> float:
-        body = b"".join(data for _, data in chosen)
+    async def _post(self, chosen: list[tuple[int, bytes]], is_behind: bool) -> float:
+        body, headers = self._body.encode(b"".join(data for _, data in chosen), BATCH_CONTENT_TYPE)
+        began = monotonic()
         try:
-            answer = await self._client.post("/v1/batches", content=body, headers={"Content-Type": BATCH_CONTENT_TYPE})
+            answer = await self._client.post("/v1/batches", content=body, headers=headers)
         except httpx.HTTPError as error:
             return self._later(f"{self._url}: {str(error) or type(error).__name__}")
+        self._body.hear(answer)
         if answer.is_success:
-            return await self._acknowledged(answer, chosen)
-        problem = _problem(answer)
+            wait_s = await self._acknowledged(answer, chosen)
+            self.state.sent_bytes += len(body)
+            return wait_s or self._catch_up.wait_s(len(body), monotonic() - began, is_behind)
+        problem = problem_of(answer)
         said = f"{self._url}: {answer.status_code} {problem.type}: {problem.detail or problem.title}"
         if answer.status_code == 409 and problem.type == "sequence-gap" and problem.watermark is not None:
             if problem.watermark + 1 == chosen[0][0]:
@@ -164,7 +182,7 @@ class Uplink:
                 return await self._resume(problem.watermark)
             return 0.0
         if answer.status_code in _AGAIN or answer.status_code >= 500:
-            return self._later(said, _retry_after_s(answer))
+            return self._later(said, retry_after_s(answer))
         return self._stop(said)
 
     async def look_back(self, epoch: int | None, watermark: int) -> None:
@@ -185,7 +203,7 @@ class Uplink:
         except (httpx.HTTPError, msgspec.DecodeError, UnicodeDecodeError) as error:
             return self._later(f"{self._url}: {str(error) or type(error).__name__}")
         if requests is None:
-            return self._later(f"{self._url}: {asked.status_code} {_problem(asked).detail}")
+            return self._later(f"{self._url}: {asked.status_code} {problem_of(asked).detail}")
         signed = await self._worker.call(self._journal.resume_statement, requests.origin, requests.generation, watermark)
         if signed is None:
             return 0.0
@@ -201,9 +219,9 @@ class Uplink:
                 "%s: batches %d to %d are lost: the gateway was restored from a backup, and this edge no longer keeps them", self._url,
                 watermark + 1, statement.first_seq - 1)
             self._next = statement.first_seq
-            self._tries = 0
+            self._backoff.reset()
             return 0.0
-        problem = _problem(answer)
+        problem = problem_of(answer)
         said = f"the gateway asks for batch {watermark + 1}, this edge keeps only from {statement.first_seq} on: {problem.detail or problem.title}"
         if problem.type == "sequence-gap" and problem.watermark is not None and problem.watermark != watermark:
             self._next = problem.watermark + 1
@@ -222,19 +240,16 @@ class Uplink:
         await self._worker.call(self._journal.acknowledge, given.watermark)
         self._next = None if given.watermark >= self._journal.watermark else given.watermark + 1
         self.state.sent_batches += len(chosen)
-        self._tries = 0
+        self._backoff.reset()
         self._become("sending")
         return 0.0
 
     def _later(self, why: str, at_least_s: float = 0.0) -> float:
-        """How long to wait: anything up to twice as long as the time before (full jitter), so that many edges do not come at once."""
         if self.state.state != "waiting":
             _log.warning("uplink: %s; trying again", why)
         self._become("waiting", why)
         self.state.failures += 1
-        wait_s = random.uniform(0, min(self._max_retry_s, _FIRST_RETRY_S * 2 ** min(self._tries, 20)))
-        self._tries += 1
-        return max(wait_s, min(at_least_s, _LONGEST_WAIT_S))
+        return self._backoff.next_s(at_least_s)
 
     def _stop(self, why: str) -> float:
         _log.error("uplink stopped: %s; the journal keeps filling", why)
@@ -243,31 +258,6 @@ class Uplink:
 
     def _become(self, state: str, why: str = "") -> None:
         self.state.state, self.state.why = state, why
-
-
-def open_client(url: str, token: str, timeout_s: float) -> httpx.AsyncClient:
-    """A client of the gateway; proxies of the environment are not ours to use.
-
-    Raises:
-        ConfigError: not an http address.
-    """
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    check_gateway(url)
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s, trust_env=False)
-
-
-def check_gateway(url: str) -> None:
-    """Refuses what is not an http address.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    try:
-        parts = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ConfigError(f"gateway url '{url}': {error}; write http://host:port") from error
-    if parts.scheme not in ("http", "https") or not parts.host:
-        raise ConfigError(f"gateway url '{url}' should look like http://host:port")
 
 
 def _chosen(pending: list[tuple[int, SealedBatch]]) -> list[tuple[int, bytes]]:
@@ -281,17 +271,3 @@ def _chosen(pending: list[tuple[int, SealedBatch]]) -> list[tuple[int, bytes]]:
         chosen.append((seq, data))
         size += len(data)
     return chosen
-
-
-def _problem(answer: httpx.Response) -> Problem:
-    try:
-        return msgspec.json.decode(answer.content, type=Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Problem("unknown", answer.reason_phrase, answer.status_code)
-
-
-def _retry_after_s(answer: httpx.Response) -> float:
-    text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else 0.0
-
-

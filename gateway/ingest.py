@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 
+from gateway.coding import unpack
 from gateway.monitoring import Monitoring
 from gateway.problems import Refusal
 from store.archive import Archive, Committed, Refused
@@ -25,10 +26,10 @@ log = structlog.get_logger()
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body of a request, never more than `limit` bytes of it in memory.
+    """The body of a request, unpacked, never more than `limit` bytes of it in memory.
 
     Raises:
-        Refusal: 413, too large.
+        Refusal: 413, too large; 415 or 400, a coding that is not taken or not what it says.
     """
     stated = request.headers.get("content-length", "0")
     if not stated.isdigit() or int(stated) > limit:
@@ -42,7 +43,7 @@ async def read_body(request: Request, limit: int) -> bytes:
             pieces.append(piece)
     except ClientDisconnect as error:
         raise Refusal(400, "invalid", "the body was cut off") from error
-    return b"".join(pieces)
+    return unpack(b"".join(pieces), request.headers.get("content-encoding", ""), limit)
 
 
 def split_frames(body: bytes, edge: str) -> list[tuple[Header, SealedBatch]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from store.journal_batches import HANDED_OUT, SealedBatches
 from store.journal_batches import SCHEMA as BATCHES_SCHEMA
-from store.journal_batches import SealedBatches
 from store.journal_fragment import encode_fragment, encode_spans, spans_of
 from store.journal_memory import SCHEMA as MEMORY_SCHEMA
 from store.journal_memory import Memory, MemoryTables, Track
@@ -27,7 +27,7 @@ from workshop.canonical import sha256_hex
 from workshop.errors import ConfigError
 from workshop.window import Clock
 
-__all__ = ["DEFAULT_LIMITS", "FORMAT", "EdgeJournal", "JournalLimits", "JournalStatus", "WhenFull"]
+__all__ = ["DEFAULT_LIMITS", "FORMAT", "HANDED_OUT", "EdgeJournal", "JournalLimits", "JournalStatus", "WhenFull"]
 
 FORMAT = 2
 _QUARANTINE_ITEMS, _QUARANTINE_BYTES = 10_000, 2**20
@@ -206,11 +206,11 @@ class EdgeJournal(JournalRoom, JournalStatements):
         self._unsealed, self._unsealed_since = 0, None
         return seq if kept else None
 
-    def pending(self, limit: int = 16) -> list[tuple[int, SealedBatch]]:
+    def pending(self, limit: int = HANDED_OUT) -> list[tuple[int, SealedBatch]]:
         """The next batches that are not yet acknowledged, in order."""
         return self.from_seq(self._watermark + 1, limit)
 
-    def from_seq(self, seq: int, limit: int = 16) -> list[tuple[int, SealedBatch]]:
+    def from_seq(self, seq: int, limit: int = HANDED_OUT) -> list[tuple[int, SealedBatch]]:
         """Batches from this sequence number on, in order, acknowledged ones too as long as they are kept; the first may be later than asked for.
 
         A part that is damaged on disk is None, and its readings are declared a gap that the next header carries.

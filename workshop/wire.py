@@ -73,6 +73,8 @@ class RequestsAnswer(msgspec.Struct):
     watermark: int
     """Of that epoch: lower than the edge's own after a restore; the edge then sends again from there."""
     challenges: list[OpenChallenge]
+    time_us: int = 0
+    """The gateway's clock, so that the edge knows how far its own is from it; 0 from a gateway that does not say."""
 
 
 class ResumePost(msgspec.Struct, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway.auth import Caller, Role, needs
+from gateway.coding import TAKEN
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
 from gateway.ingest import read_body, split_frames
@@ -37,7 +38,9 @@ def routes(house: House) -> APIRouter:
             except TimeoutError as error:
                 raise Refusal(408, "timeout", f"the body did not arrive within {BODY_TIME_S} s; send the same batches again") from error
             batches = await run_in_threadpool(split_frames, data, caller.subject)
-            return json_answer(await asyncio.wrap_future(house.committer.submit(batches)))
+            answer = json_answer(await asyncio.wrap_future(house.committer.submit(batches)))
+            answer.headers.update(TAKEN)
+            return answer
 
     @router.post("/v1/latest", summary="Post live values, several times a second; never stored", status_code=204,
                  responses=answers("", status=204), openapi_extra=body("LatestPost"))
@@ -47,6 +50,6 @@ def routes(house: House) -> APIRouter:
             raise Refusal(403, "unauthorised", f"this token belongs to edge '{caller.subject}', the post says '{post.edge}'")
         house.monitoring.live.inc(len(post.readings))
         house.hub.post(post.readings)
-        return Response(status_code=204)
+        return Response(status_code=204, headers=TAKEN)
 
     return router

@@ -27,7 +27,8 @@ def routes(house: House) -> APIRouter:
     def requests(edge: str, caller: caller_is_edge) -> Response:
         own(edge, caller)
         epoch, watermark = house.archive.watermark(edge) or (None, 0)
-        return json_answer(RequestsAnswer(house.archive.origin, house.archive.generation, epoch, watermark, house.challenges.open(edge)))
+        open_challenges = house.challenges.open(edge)
+        return json_answer(RequestsAnswer(house.archive.origin, house.archive.generation, epoch, watermark, open_challenges, house.clock()))
 
     @router.post("/v1/edges/{edge}/resume", summary="After a restore: the first batch that this edge still keeps; what is before is declared lost",
                  responses=answers("Acknowledgement"), openapi_extra=body("ResumePost"))

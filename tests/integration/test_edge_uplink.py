@@ -49,7 +49,7 @@ def fill(journal: EdgeJournal, batches: int, start: int = 0) -> None:
 
 @asynccontextmanager
 async def sending(gateway: FakeGateway, journal: EdgeJournal) -> AsyncIterator[Uplink]:
-    uplink = Uplink(gateway.url, "secret", journal, seal=SealBlock(every_s=0.05), timeout_s=2, max_retry_s=0.05)
+    uplink = Uplink(gateway.url, "secret", journal, seal=SealBlock(every_s=0.05, away_s=0.05), timeout_s=2, max_retry_s=0.05)
     stop = asyncio.Event()
     task = asyncio.create_task(uplink.run(stop))
     try:
