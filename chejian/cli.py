@@ -51,6 +51,7 @@ def _register() -> None:
         edge,
         edge_certificates,
         edge_keeping,
+        edge_status,
         energy,
         evidence,
         evidence_report,
@@ -67,8 +68,8 @@ def _register() -> None:
     )
 
     groups = (
-        demo, simulate, edge, edge_certificates, edge_keeping, gateway, gateway_keeping, register, analytics, indicators, energy, maintenance,
-        policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export,
+        demo, simulate, edge, edge_certificates, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators, energy,
+        maintenance, policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export,
     )
     for module in groups:
         module.add_to(app)

@@ -1,7 +1,10 @@
 """The one clock of a process: real time, or a scaled time that all processes of a demo share."""
 
+import ctypes
+import sys
 import time
 
+from workshop.batch import ClockState
 from workshop.errors import ConfigError
 from workshop.window import Clock
 
@@ -56,3 +59,16 @@ def demo_clock(speed: float) -> ScaledClock:
     """A clock that starts at the present and runs at this speed."""
     now = time.time_ns() // 1000
     return ScaledClock(now, now, speed)
+
+
+_TIMEX_BYTES = 1024
+_TIME_ERROR = 5
+
+
+def system_clock_state() -> ClockState:
+    """Whether the operating system keeps its clock to a time source: adjtimex(2), which returns TIME_ERROR if not; unknown counts as not."""
+    if sys.platform != "linux":
+        return ClockState()
+    # With modes = 0 nothing is changed; the structure is smaller than this on every platform.
+    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return ClockState(synchronised=state not in (-1, _TIME_ERROR))

@@ -74,3 +74,30 @@ def load_enrolment(folder: Path, edge: str) -> tuple[EnrolAnswer, "SigningKey"]:
     if answer.edge != edge:
         raise ConfigError(f"{folder}: belongs to edge '{answer.edge}', not '{edge}'; name another data folder")
     return answer, SigningKey.load(folder / KEY)
+
+
+class TokenFile:
+    """The bearer token in an edge's folder, read again when the file is replaced: a new enrolment takes effect while the edge runs."""
+
+    def __init__(self, folder: Path, answer: EnrolAnswer) -> None:
+        self._file, self._answer, self._stamp = folder / ANSWER, answer, self._look(folder / ANSWER)
+
+    def __call__(self) -> str:
+        stamp = self._look(self._file)
+        if stamp not in (None, self._stamp):
+            try:
+                answer = msgspec.json.decode(self._file.read_bytes(), type=EnrolAnswer)
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+                return self._answer.token  # half written: the next call sees the whole
+            self._stamp = stamp
+            if answer.edge == self._answer.edge:
+                self._answer = answer
+        return self._answer.token
+
+    @staticmethod
+    def _look(file: Path) -> tuple[int, int] | None:
+        try:
+            found = file.stat()
+        except OSError:
+            return None  # moved away, to be enrolled again
+        return found.st_mtime_ns, found.st_ino

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.config import EdgeSettings, source_context
 from edge.links import Links
+from edge.rates import RateMeter
 from edge.recorder import Recorder
 from edge.resume import Resume
 from edge.source import open_source
@@ -26,6 +27,7 @@ from workshop.signal import Origin
 from workshop.window import Clock
 
 if TYPE_CHECKING:
+    from edge.gateway_link import Token
     from edge.live import Live
     from edge.requests import Requests
     from edge.uplink import Uplink
@@ -36,14 +38,15 @@ _STATUS_S = 1.0
 
 
 async def run(
-    settings: EdgeSettings, register: Workshop, *, clock: Clock, key: SigningKey, journal: EdgeJournal, token: str, stop: asyncio.Event,
+    settings: EdgeSettings, register: Workshop, *, clock: Clock, key: SigningKey, journal: EdgeJournal, token: "Token", stop: asyncio.Event,
     status: Path | None, file: str = "edge.toml", clock_state: Callable[[], ClockState] = ClockState,
 ) -> None:
     """Runs the edge until `stop` is set, and then ends in order: last readings, gaps of what is not heard, seal, deliver, close.
 
     Args:
         key: the key that signs the journal's batches and the answers to challenges; the journal has it, too.
-        token: bearer token of this edge at the gateway.
+        token: bearer token of this edge at the gateway, or what gives the present one.
+        clock_state: what the operating system says of the clock; its distance from the gateway's is measured here, and stands in every header.
         status: where to write status.json; its folder is also where sources keep their small files.
         file: name of the settings' file, for messages.
     Raises:
@@ -55,12 +58,12 @@ async def run(
 
 class _Agent:
     def __init__(
-        self, settings: EdgeSettings, register: Workshop, clock: Clock, key: SigningKey, journal: EdgeJournal, token: str, status: Path | None,
+        self, settings: EdgeSettings, register: Workshop, clock: Clock, key: SigningKey, journal: EdgeJournal, token: "Token", status: Path | None,
         file: str, clock_state: Callable[[], ClockState],
     ) -> None:
         self._settings, self._clock, self._journal, self._token, self._status = settings, clock, journal, token, status
         self._clock_state, self._key = clock_state, key
-        self._worker = Worker()
+        self._worker, self._rates = Worker(), RateMeter()
         self._machine_signals = {name: item.id for name, item, signal in register.signals() if signal.origin is Origin.MACHINE}
         self._uplink: Uplink | None = None
         self._live: Live | None = None
@@ -158,7 +161,7 @@ class _Agent:
         uplink: Uplink = uplinks.Uplink(
             gateway.url, self._token, self._journal, worker=self._worker, seal=self._settings.seal, timeout_s=gateway.timeout_s,
             max_retry_s=gateway.max_retry_s, keep_alive_s=gateway.keep_alive_s, catch_up_bytes_s=gateway.catch_up_kib_s * 1024,
-            clock_state=self._clock_state,
+            clock_state=self._clock_now,
         )
         self._live = lives.Live(gateway.url, self._token, self._settings.edge, every_ms=self._settings.live.every_ms)
         self._requests = requests.Requests(
@@ -178,6 +181,11 @@ class _Agent:
     def _stored(self, block: Block) -> None:
         if self._live is not None:
             self._live.note(block)
+
+    def _clock_now(self) -> ClockState:
+        state = self._clock_state()
+        offset_us = self._requests.gateway_clock.offset_us if self._requests is not None else None
+        return state if offset_us is None else ClockState(offset_us, state.synchronised)
 
     async def _tell(self) -> None:
         while True:
@@ -201,6 +209,11 @@ class _Agent:
             self._recorder.refused, self._live.posts if self._live is not None else 0, self._live.failures if self._live is not None else 0,
             self._recorder.problem, stopped, self._recorder.resume.late, self._recorder.skewed,
         )
+        status.rates = self._rates.note(asyncio.get_running_loop().time(), journal, status.uplink.sent_bytes)
+        status.clock_synchronised = self._clock_state().synchronised
+        if self._requests is not None:
+            gateway_clock = self._requests.gateway_clock
+            status.clock_offset_us, status.clock_round_us = gateway_clock.offset_us, gateway_clock.round_us
         await self._worker.call(write_status, self._status, status)
 
     @staticmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.rates import Rates
 from store.journal import JournalStatus
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,13 @@ class EdgeStatus(msgspec.Struct):
     """Readings that came when their time was already declared a gap, and were dropped."""
     skewed: int = 0
     """Stored readings that are uncertain because their time is further than `max_skew_s` from their reception."""
+    rates: Rates = msgspec.field(default_factory=Rates)
+    clock_offset_us: int | None = None
+    """This edge's clock minus the gateway's; None before the gateway has said its time."""
+    clock_round_us: int | None = None
+    """How long that exchange took: the offset is known to half of it."""
+    clock_synchronised: bool = False
+    """Whether the operating system says that it keeps its clock to a time source."""
 
 
 def write_status(path: Path, status: EdgeStatus) -> None:

@@ -31,12 +31,13 @@ def _load(config: Path) -> tuple[Any, Any, Path]:
 @edge.command("run")
 def run(config: Config, clock: ClockOption = None) -> None:
     """Collects until SIGTERM or Ctrl-C, then seals and sends what it still holds."""
-    from chejian.clock import clock_from
-    from chejian.enrolment import load_enrolment
+    from chejian.clock import clock_from, system_clock_state
+    from chejian.enrolment import TokenFile, load_enrolment
     from chejian.process import run_until_signal, start_logs
     from edge.agent import run as run_agent
     from edge.config import check_provenance
     from store.journal import EdgeJournal
+    from workshop.batch import ClockState
 
     start_logs()
     settings, register, data = _load(config)
@@ -47,7 +48,8 @@ def run(config: Config, clock: ClockOption = None) -> None:
         data / "journal.sqlite", edge=settings.edge, provenance=enrolment.provenance, key=key, clock=now, limits=settings.journal.limits())
     try:
         run_until_signal(lambda stop, _: run_agent(
-            settings, register, clock=now, key=key, journal=journal, token=enrolment.token, stop=stop, status=data / "status.json", file=str(config)))
+            settings, register, clock=now, key=key, journal=journal, token=TokenFile(data, enrolment), stop=stop, status=data / "status.json",
+            file=str(config), clock_state=system_clock_state if clock is None else ClockState))
     finally:
         journal.close()
 
@@ -101,13 +103,3 @@ def check(config: Config, json: Annotated[bool, typer.Option("--json", help="Pri
         Console().print(table)
     if missing := [row for row in rows if row.cause]:
         raise NotConnected(f"{len(missing)} of {len(rows)} signals gave nothing; the first is {missing[0].signal}: {missing[0].cause}")
-
-
-@edge.command("status")
-def status(config: Config) -> None:
-    """Prints what a running edge says of itself: sources, journal, uplink."""
-    from chejian.commands.files import beside, read_file
-    from edge.config import load_edge
-
-    settings = load_edge(read_file(config), str(config))
-    typer.echo(read_file(beside(config, settings.data) / "status.json").decode())

@@ -87,12 +87,13 @@ def test_the_distance_of_clocks_is_that_of_the_quickest_exchange() -> None:
     assert clock.offset_us is None
     clock.note(1000, 401_000, 0)
     assert clock.offset_us is None, "a gateway that does not say"
-    clock.note(1_000_000, 1_400_000, 1_350_000)
-    clock.note(2_000_000, 2_010_000, 1_995_000)
+    hour_us, now_us = 3_600_000_000, 1_700_000_000_000_000
+    clock.note(now_us, now_us + 400_000, now_us + 350_000)
+    clock.note(now_us + 10**6, now_us + 1_010_000, now_us + 995_000)
     assert (clock.offset_us, clock.round_us) == (10_000, 10_000)
     for number in range(8):
-        clock.note(number, number + 90_000, 45_000 + number - 3_600_000_000)
-    assert clock.offset_us == 3_600_000_000, "old exchanges are forgotten: a step shows"
+        clock.note(now_us + number, now_us + number + 90_000, now_us + number + 45_000 - hour_us)
+    assert clock.offset_us == hour_us, "old exchanges are forgotten: a step shows"
 
 
 @pytest.mark.parametrize(("rows", "took_s", "end_s"), [(1, 0.0005, 0.02), (600, 0.001, 0.2), (1, 0.03, 0.2)])
