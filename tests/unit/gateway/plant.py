@@ -205,12 +205,17 @@ def gateway_in_thread(folder: Path, **more: Any) -> Iterator[str]:
 
 
 class Process:
-    """A real gateway in a process of its own, which can be killed and started again."""
+    """A real gateway in a process of its own, which can be killed and started again.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    Args:
+        arguments: of `chejian gateway run`, behind the settings.
+        more: as for `configure`.
+    """
+
+    def __init__(self, folder: Path, arguments: Sequence[str] = (), **more: Any) -> None:
+        self.folder, self.port, self.arguments = folder, free_port(), arguments
         self.url = f"http://127.0.0.1:{self.port}"
-        configure(folder, self.port)
+        configure(folder, self.port, **more)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -218,7 +223,7 @@ class Process:
         log = (self.folder / "gateway.log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "chejian", "gateway", "run", str(self.folder / "gateway.toml")], stdout=log, stderr=log,
+                [sys.executable, "-m", "chejian", "gateway", "run", str(self.folder / "gateway.toml"), *self.arguments], stdout=log, stderr=log,
             )
         until(self._ready, f"gateway ready; its log: {(self.folder / 'gateway.log').read_text()[-2000:]}")
 
