@@ -48,6 +48,7 @@ def _register() -> None:
     from chejian.commands import (
         analytics,
         demo,
+        doctor,
         edge,
         edge_certificates,
         edge_keeping,
@@ -69,7 +70,7 @@ def _register() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators, energy,
-        maintenance, policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export,
+        maintenance, policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
     )
     for module in groups:
         module.add_to(app)

@@ -36,8 +36,13 @@ def run(settings: GatewaySettings, clock: Clock, *, stop: threading.Event | None
     with bind(settings.listen, settings.port) as listener, open_house(settings, clock) as house:
         server = _Server(uvicorn.Config(
             create_app(house), log_level="warning", access_log=False, server_header=False, date_header=False, lifespan="off",
-            timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=30,
+            timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=30, ssl_certfile=settings.tls_certificate or None,
+            ssl_keyfile=settings.tls_key or None,
         ), house)
+        try:
+            server.config.load()
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise ConfigError(f"{settings.tls_certificate}, {settings.tls_key}: no TLS with these ({error}); see 'chejian doctor'") from error
         port = int(listener.getsockname()[1])
         ended = threading.Event()
         keepers = [

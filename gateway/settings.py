@@ -20,6 +20,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folder for key, archive, engine and the administrator's token."""
     listen: str = "127.0.0.1"
     """Address to listen on; an IPv6 address too."""
+    tls_certificate: str = ""
+    """File with the certificate chain, PEM, relative to gateway.toml; empty: no TLS here, but perhaps in a proxy in front."""
+    tls_key: str = ""
+    """File with its private key, PEM."""
     port: int = 8410
     """TCP port; 0 takes a free one."""
     claims: str = ""
@@ -56,7 +60,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             path: another file for an embedded engine, for a rebuild beside the old one.
             second: the one in [second_engine].
         """
-        table = self._table(second)
+        table = self.table(second=second)
         options = {key: value for key, value in table.items() if key != "name"}
         if (file := self.embedded_file(second=second)) is not None:
             options["path"] = str(path or file)
@@ -70,15 +74,16 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def embedded_file(self, *, second: bool = False) -> Path | None:
         """The file of an engine that this process owns; None for a server's."""
-        table = self._table(second)
+        table = self.table(second=second)
         return Path(table.get("path", self.file("engine.duckdb"))) if str(table["name"]) == "duckdb" else None
 
     def cursor_file(self, *, second: bool = False) -> Path:
         """Where a server's engine notes how far it is."""
-        table = self._table(second)
+        table = self.table(second=second)
         return Path(table.get("cursor_path", self.file(f"engine-{table['name']}.cursor")))
 
-    def _table(self, second: bool) -> dict[str, Any]:
+    def table(self, *, second: bool = False) -> dict[str, Any]:
+        """[engine], or [second_engine]: name and options."""
         if not second:
             return self.engine
         return self.second_engine if self.second_engine is not None else {"name": ""}
@@ -119,6 +124,11 @@ def parse_gateway(text: bytes | str, file: Path) -> GatewaySettings:
                              ("failed_logins", 1, 10**9)):
         if not least <= getattr(settings, key) <= most:
             raise ConfigError(f"{file}: {key} = {getattr(settings, key)} must be between {least} and {most}")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise ConfigError(f"{file}: tls_certificate and tls_key belong together")
+    if settings.tls_certificate:
+        certificate, key = str(file.parent / settings.tls_certificate), str(file.parent / settings.tls_key)
+        settings = msgspec.structs.replace(settings, tls_certificate=certificate, tls_key=key)
     claims = str(file.parent / settings.claims) if settings.claims else ""
     alerts = check_alerts(settings.alerts, file) if settings.alerts is not None else None
     return msgspec.structs.replace(settings, register=str(file.parent / settings.register), claims=claims, alerts=alerts)

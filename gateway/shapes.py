@@ -191,6 +191,8 @@ class Readiness(msgspec.Struct):
     archive_batches: int
     indexed_batches: int
     backlog_rows: int
+    time_us: int
+    """The gateway's clock, so that others can compare theirs."""
 
 
 class EntryRow(msgspec.Struct):

@@ -19,7 +19,7 @@ def routes(house: House) -> APIRouter:
     @router.get("/readyz", summary="Archive open, engine warm, writer moving; otherwise 503", responses=answers("Readiness"), openapi_extra=OPEN)
     def ready() -> Response:
         moving = house.writer.moving
-        state = Readiness(moving, house.archive.data_size, house.engine.cursor(), house.writer.backlog_rows)
+        state = Readiness(moving, house.archive.data_size, house.engine.cursor(), house.writer.backlog_rows, house.clock())
         answer = json_answer(state)
         answer.status_code = 200 if moving else 503
         return answer
