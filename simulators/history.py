@@ -80,7 +80,8 @@ def history(
 
     Args:
         repeat_s: repeat states, texts and counters at least so often, s, as a source that reports on a period does; None never.
-        cycle_factor: stretches everything that a machine's cycle sets: 60 makes cycles of the demo's seconds into minutes.
+        cycle_factor: stretches everything that a machine's cycle sets, and random faults with it: 60 makes cycles of the demo's seconds into minutes,
+            and a bearing that wears for an hour into one that wears for days.
         faults_per_day: random faults of each machine, unless the settings have their own number; scheduled ones begin at the first day.
         improvement: what got better on the way; None for the usual one, `Improvement(after=0)` for none.
         workers: processes; the result does not depend on it.
@@ -98,7 +99,7 @@ def history(
     start_us = midnight_us(calendar, first_day)
     if not settings.random_faults_per_day:
         settings = msgspec.structs.replace(settings, random_faults_per_day=faults_per_day)
-    schedule = build_schedule(settings, seed, start_us, days=days, not_drawn=_UNSEEN)
+    schedule = build_schedule(settings, seed, start_us, days=days, not_drawn=_UNSEEN, calendar=calendar, stretch=cycle_factor)
     machines = sorted((item for block in settings.blocks() for item in block.equipment), key=lambda item: (_COST[item.kind], item.id))
     jobs = {
         item.id: _Job(

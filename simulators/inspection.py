@@ -41,7 +41,7 @@ class Inspection:
         self.due_us = 0
         self._settings = settings
         self._seed = seed
-        self._images = images
+        self._images = images or (Path(settings.images) if settings.images else None)
         self._schedule = Schedule() if schedule is None else schedule
         self._calendar = calendar
         self._own = personality(seed, settings.id)

@@ -20,7 +20,7 @@ def rehearse(settings: Settings, *, start_us: int, seconds: float, out: Path, se
         SimulatorError: an impossible fault or fraud in the settings; the folder cannot be written to.
     """
     seed = settings.seed if seed is None else seed
-    schedule = build_schedule(settings, seed, start_us)
+    schedule = build_schedule(settings, seed, start_us, calendar=settings.calendar)
     groups = build_machines([block.equipment for block in settings.blocks()], seed, schedule, settings.calendar)
     truth = TruthWriter(out, "rehearsal")
     machines = [machine for group in groups for machine in group]

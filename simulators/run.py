@@ -52,7 +52,7 @@ async def run(
         stack.callback(truth.close)
         truth.event("started", clock(), seed=seed)
         stack.callback(lambda: truth.event("stopped", clock()))
-        schedule = build_schedule(settings, seed, clock())
+        schedule = build_schedule(settings, seed, clock(), calendar=settings.calendar)
         groups = build_machines([block.equipment for block in blocks], seed, schedule, settings.calendar)
         equipment = {machine.equipment for machines in groups for machine in machines}
         flushing = await stack.enter_async_context(_background(_flush(truth)))

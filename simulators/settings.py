@@ -45,6 +45,8 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faults: Faults | None = None
     companion: bool | None = None
     """By OPC UA, also as the companion specifications model it; without a word, machine tools are and robots are not."""
+    images: str | None = None
+    """Folder into which an inspection station writes a small picture of each part, `<serial>.png`; without it, only the names are told."""
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ def demo_command(
     config: Annotated[Path | None, typer.Option(help="The pilot's configuration; default: config/demo of the checkout.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the page; default: a free one.")] = None,
     broker: Annotated[str, typer.Option(help="auto (mosquitto where it is installed), mosquitto, or amqtt in this process.")] = "auto",
+    history_days: Annotated[int, typer.Option(min=0, max=366, help="Days before today that are imported behind the live line; 0: none.")] = 28,
     lang: Annotated[str | None, typer.Option(help="zh or en; default: LANG.")] = None,
 ) -> None:
     """The whole line on simulated equipment: 13 machines, edge, gateway, analytics, page, verdicts, evidence. 在模拟设备上运行整条链路。
@@ -38,5 +39,5 @@ def demo_command(
     if broker not in ("auto", "mosquitto", "amqtt"):
         raise ConfigError(f"--broker '{broker}': there are auto, mosquitto, amqtt")
 
-    options = Options(seconds, json, web, speed, seed, as_of, dir, config, language_of(lang), broker, port)
+    options = Options(seconds, json, web, speed, seed, as_of, dir, config, language_of(lang), broker, port, history_days)
     raise typer.Exit(demo(options, Console()))

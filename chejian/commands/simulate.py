@@ -71,8 +71,8 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] =
 
 @simulate.command("history")
 def history(
-    config: Annotated[Path, typer.Argument(help="simulators.toml")],
     out: Annotated[Path, typer.Option(help="Folder for the Parquet files.")],
+    config: Annotated[Path | None, typer.Argument(help="simulators.toml; without it, the machines of the demo.")] = None,
     days: Annotated[int, typer.Option(min=1, max=3660, help="Whole local days, the last of them yesterday.")] = 28,
     seed: Annotated[int | None, typer.Option(help="Instead of the seed in the file.")] = None,
     gauge_s: Annotated[float, typer.Option(min=0.1, help="Seconds between two readings of a gauge.")] = 60.0,
@@ -85,10 +85,11 @@ def history(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from chejian.clock import real_clock
+    from chejian.demo.plan import CONFIG
     from simulators.history import history as write_history
     from simulators.settings import load_settings
 
-    settings = load_settings(config)
+    settings = load_settings(config or CONFIG / "simulators.toml")
     with Progress(TextColumn("{task.description}"), SpinnerColumn(), TimeElapsedColumn()) as progress:
         task = progress.add_task(f"history of {days} days 历史数据")
         rows = write_history(

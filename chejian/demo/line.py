@@ -13,6 +13,8 @@ from chejian.clock import ScaledClock
 from chejian.demo.broker import AMQTT_NOTE, InProcessBroker, find_mosquitto, start_mosquitto
 from chejian.demo.children import Children, wait_for
 from chejian.demo.client import GatewayClient
+from chejian.demo.past import EDGE as PAST_EDGE
+from chejian.demo.past import Past
 from chejian.demo.plan import Plan
 from chejian.enrolment import enrol_folder
 from workshop.batch import Provenance
@@ -28,9 +30,12 @@ class Line:
     Args:
         broker: auto, mosquitto or amqtt.
         say: takes one line of progress for the person who watches.
+        history_days: so many days of history are made and imported once the line runs.
     """
 
-    def __init__(self, plan: Plan, clock: ScaledClock, *, language: str, broker: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, plan: Plan, clock: ScaledClock, *, language: str, broker: str, say: Callable[[str], None], history_days: int = 0,
+    ) -> None:
         self.plan, self.clock, self.language, self.wanted_broker, self.say = plan, clock, language, broker, say
         self.children = Children(plan.folder)
         self.broker: InProcessBroker | None = None
@@ -38,6 +43,8 @@ class Line:
         self.evaluator: GatewayClient | None = None
         self.viewer_token = ""
         self.window_from_us = 0
+        self.past: Past | None = None
+        self._history_days, self._past_token = history_days, ""
 
     def start(self, *, web: bool) -> None:
         """Starts everything and returns when readings of every connected machine arrive.
@@ -78,6 +85,9 @@ class Line:
             "analytics", "run", "--url", plan.gateway_url, "--data", folder, *clock, "--tick-s", "2", "--fit-s", "20"], restart=True)
         wait_for("readings of every machine", self._everything_reads, edge, patience_s=60)
         self.window_from_us = self.clock()
+        if self._history_days:
+            self.past = Past(plan, self.children, self._past_token, days=self._history_days, end_us=self.window_from_us)
+            self.past.start()
 
     def _simulate(self, name: str) -> None:
         plan = self.plan
@@ -94,6 +104,8 @@ class Line:
         admin = GatewayClient(plan.gateway_url, token)
         for edge, provenance in (("edge-1", Provenance.SIMULATED), ("analytics", Provenance.DERIVED)):
             enrol_folder(plan.gateway_url, admin.new_edge(edge, provenance), edge, plan.folder / edge)
+        if self._history_days:
+            self._past_token = admin.new_edge(PAST_EDGE, Provenance.IMPORTED)
         self.viewer_token = admin.new_token("viewer", "overview page")
         secret = plan.folder / "viewer.token"
         secret.touch(0o600)
@@ -137,6 +149,8 @@ class Line:
         Returns:
             the end of the window, µs: when the machines stopped offering.
         """
+        if self.past is not None:
+            self.past.stop()
         # Simulators pause first: what they offered before is still published, and nothing new is offered.
         for name in (HALL, FAR, FLOOR):
             self.children.get(f"simulate-{name}").send(signal.SIGUSR1)

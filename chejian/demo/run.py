@@ -18,7 +18,7 @@ from chejian.demo.line import Line, unique_folder
 from chejian.demo.oracle import Balance, balance
 from chejian.demo.plan import CONFIG, check_source, make_plan
 from chejian.demo.show import indicator_table, verdict_lines, verdict_table
-from workshop.batch import decode_header
+from workshop.batch import Provenance, decode_header
 from workshop.errors import ChejianError, ConfigError, NotConnected
 from workshop.part import decode_part
 
@@ -42,6 +42,7 @@ class Options(msgspec.Struct, frozen=True):
     language: str
     broker: str = "auto"
     port: int | None = None
+    history_days: int = 0
 
 
 def demo(options: Options, console: Console) -> int:
@@ -51,7 +52,8 @@ def demo(options: Options, console: Console) -> int:
     folder = unique_folder(options.folder or Path("run"), stamp).resolve()
     plan = make_plan(folder, options.config or CONFIG, options.seed, options.port)
     clock = demo_clock(options.speed)
-    line = Line(plan, clock, language=options.language, broker=options.broker, say=lambda text: console.print(text, style="yellow"))
+    line = Line(plan, clock, language=options.language, broker=options.broker, say=lambda text: console.print(text, style="yellow"),
+                history_days=options.history_days)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -90,8 +92,12 @@ def _watch(line: Line, options: Options, console: Console, stop: threading.Event
     live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
     if live is not None:
         live.start()
+    past = ""
     try:
         while not stop.is_set() and time.monotonic() < until:
+            if line.past is not None and line.past.state != past:
+                past = line.past.state
+                (live.console if live is not None else console).print(past, markup=False, highlight=False)
             passed = int(time.monotonic() - started)
             left = f" of {options.seconds}" if options.seconds is not None else ", Ctrl-C to end and export the evidence"
             try:
@@ -196,6 +202,8 @@ def _account(folder: Path) -> tuple[Balance, list[dict[str, Any]]]:
         def blocks() -> Any:
             for stored in archive.batches(0, archive.data_size):
                 header = decode_header(stored.batch.header)
+                if header.provenance is Provenance.IMPORTED:  # the past was never offered to the edge
+                    continue
                 for entry, part in zip(header.parts, stored.batch.parts, strict=True):
                     if part is not None:
                         yield decode_part(entry.equipment, part)

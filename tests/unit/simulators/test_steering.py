@@ -84,6 +84,26 @@ def test_random_faults_come_from_the_seed_day_by_day() -> None:
     assert set(short.entries()) != set(build_schedule(settings, 4, 0, days=2).entries())
 
 
+def test_random_faults_of_a_machine_begin_while_it_works() -> None:
+    settings = msgspec.structs.replace(load_settings(DEMO), random_faults_per_day=8.0)
+    calendar = Calendar(shifts=[Span("08:00", 240)], rest_days=[6])
+    drawn, kept = build_schedule(settings, 3, 0, days=7), build_schedule(settings, 3, 0, days=7, calendar=calendar)
+    machine = {kind.name for kind in FAULTS if kind.layer == "machine"}
+
+    def resting(schedule: Schedule) -> int:
+        return sum(entry.kind in machine and interruption_at(calendar, entry.equipment, entry.start_us) is not None for entry in schedule.entries())
+
+    assert resting(drawn) > 100
+    assert resting(kept) == 0
+    assert len(kept.entries()) == len(drawn.entries())
+
+
+def test_faults_last_longer_where_cycles_do() -> None:
+    settings = msgspec.structs.replace(load_settings(DEMO), random_faults_per_day=2.0)
+    usual, long = build_schedule(settings, 3, 0, days=2), build_schedule(settings, 3, 0, days=2, stretch=60.0)
+    assert [60 * (entry.end_us - entry.start_us) for entry in usual.entries()] == pytest.approx([e.end_us - e.start_us for e in long.entries()], abs=60)
+
+
 def test_clocks_that_go_wrong() -> None:
     schedule = Schedule([
         Entry("clock_drift", "a", 0, 100_000_000, 2.0), Entry("clock_step", "b", 10, 20, 1.0), Entry("back_dated_data", "c", 0, severity=2.0)])

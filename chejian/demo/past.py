@@ -1,0 +1,81 @@
+"""The past of the demo's machines: made by the simulators and imported behind the live line, by processes that give way to it."""
+
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+from chejian.demo.children import Child, Children
+from chejian.demo.plan import Plan
+
+EDGE = "history"
+GAUGE_S = 60
+CYCLE_FACTOR = 60
+"""The demo's cycles are seconds, so that people see parts fall; a past of minutes is a sixtieth of the rows."""
+_NICE = "15"
+
+
+class Past(threading.Thread):
+    """Writes the history, then imports it; a stop ends either, and an import goes on where it was when it is started again.
+
+    Args:
+        token: one-time token for the enrolment of the edge `history`, of provenance *imported*.
+        days: whole local days before today.
+        end_us: now, µs UTC, by the demo's clock.
+    """
+
+    def __init__(self, plan: Plan, children: Children, token: str, *, days: int, end_us: int) -> None:
+        super().__init__(name="past", daemon=True)
+        self._plan, self._children, self._token, self._days, self._end_us = plan, children, token, days, end_us
+        self._stopped = threading.Event()
+        self.state = f"making the history of {days} days / 正在生成 {days} 天历史"
+
+    @property
+    def folder(self) -> Path:
+        """Where the history lies, as `chejian simulate history` writes it."""
+        return self._plan.folder / "history"
+
+    def run(self) -> None:
+        """Both steps, one after the other."""
+        plan = self._plan
+        made = self._step("simulate-history", [
+            "simulate", "history", str(plan.file("simulators.toml")), "--days", str(self._days), "--seed", str(plan.seed), "--out", str(self.folder),
+            "--gauge-s", str(GAUGE_S), "--cycle-factor", str(CYCLE_FACTOR), "--end-us", str(self._end_us)])
+        if not made:
+            return
+        self.state = f"importing {self._days} days / 正在导入 {self._days} 天历史"
+        if self._step("import", [
+            "import", str(self.folder), "--register", str(plan.file("workshop.toml")), "--url", plan.gateway_url, "--edge", EDGE,
+            "--data", str(plan.folder / EDGE), "--token", self._token]):
+            self.state = f"{self._days} days of history imported / 已导入 {self._days} 天历史"
+
+    def stop(self, patience_s: float = 10) -> None:
+        """Ends what is under way; the gateway has whole batches of it, or none."""
+        self._stopped.set()
+        for name in ("simulate-history", "import"):
+            self._children.stop(name, patience_s=patience_s)
+        if self.is_alive():
+            self.join(patience_s)
+
+    def _step(self, name: str, arguments: list[str]) -> bool:
+        if self._stopped.is_set():
+            return False
+        child = self._children.start(name, arguments, program=_giving_way())
+        while child.running():
+            self._stopped.wait(0.2)
+            if self._stopped.is_set():
+                self.state = "history left: the demo ended first / 演示先结束,历史未导入完"
+                return False
+        return self._ended_well(child)
+
+    def _ended_well(self, child: Child) -> bool:
+        if child.process is not None and child.process.returncode == 0:
+            return True
+        self.state = f"no history: {child.name} ended: {child.last_words()} (log: {child.log})"
+        return False
+
+
+def _giving_way() -> list[str]:
+    """`chejian` behind everything that is live."""
+    nice = shutil.which("nice")
+    return [*([nice, "-n", _NICE] if nice else []), sys.executable, "-m", "chejian"]
