@@ -44,7 +44,7 @@ class Line:
         self.viewer_token = ""
         self.window_from_us = 0
         self.past: Past | None = None
-        self._history_days, self._past_token = history_days, ""
+        self._history_days = history_days
 
     def start(self, *, web: bool) -> None:
         """Starts everything and returns when readings of every connected machine arrive.
@@ -86,7 +86,7 @@ class Line:
         wait_for("readings of every machine", self._everything_reads, edge, patience_s=60)
         self.window_from_us = self.clock()
         if self._history_days:
-            self.past = Past(plan, self.children, self._past_token, days=self._history_days, end_us=self.window_from_us)
+            self.past = Past(plan, self.children, days=self._history_days, end_us=self.window_from_us)
             self.past.start()
 
     def _simulate(self, name: str) -> None:
@@ -102,10 +102,11 @@ class Line:
         plan = self.plan
         token = (plan.folder / "gateway" / "admin.token").read_text().strip()
         admin = GatewayClient(plan.gateway_url, token)
-        for edge, provenance in (("edge-1", Provenance.SIMULATED), ("analytics", Provenance.DERIVED)):
-            enrol_folder(plan.gateway_url, admin.new_edge(edge, provenance), edge, plan.folder / edge)
+        edges = [("edge-1", Provenance.SIMULATED), ("analytics", Provenance.DERIVED)]
         if self._history_days:
-            self._past_token = admin.new_edge(PAST_EDGE, Provenance.IMPORTED)
+            edges.append((PAST_EDGE, Provenance.IMPORTED))
+        for edge, provenance in edges:
+            enrol_folder(plan.gateway_url, admin.new_edge(edge, provenance), edge, plan.folder / edge)
         self.viewer_token = admin.new_token("viewer", "overview page")
         secret = plan.folder / "viewer.token"
         secret.touch(0o600)

@@ -9,6 +9,7 @@ from chejian.demo.children import Child, Children
 from chejian.demo.plan import Plan
 
 EDGE = "history"
+"""The enrolled edge of provenance *imported* that brings it."""
 GAUGE_S = 60
 CYCLE_FACTOR = 60
 """The demo's cycles are seconds, so that people see parts fall; a past of minutes is a sixtieth of the rows."""
@@ -19,14 +20,13 @@ class Past(threading.Thread):
     """Writes the history, then imports it; a stop ends either, and an import goes on where it was when it is started again.
 
     Args:
-        token: one-time token for the enrolment of the edge `history`, of provenance *imported*.
         days: whole local days before today.
         end_us: now, µs UTC, by the demo's clock.
     """
 
-    def __init__(self, plan: Plan, children: Children, token: str, *, days: int, end_us: int) -> None:
+    def __init__(self, plan: Plan, children: Children, *, days: int, end_us: int) -> None:
         super().__init__(name="past", daemon=True)
-        self._plan, self._children, self._token, self._days, self._end_us = plan, children, token, days, end_us
+        self._plan, self._children, self._days, self._end_us = plan, children, days, end_us
         self._stopped = threading.Event()
         self.state = f"making the history of {days} days / 正在生成 {days} 天历史"
 
@@ -46,7 +46,7 @@ class Past(threading.Thread):
         self.state = f"importing {self._days} days / 正在导入 {self._days} 天历史"
         if self._step("import", [
             "import", str(self.folder), "--register", str(plan.file("workshop.toml")), "--url", plan.gateway_url, "--edge", EDGE,
-            "--data", str(plan.folder / EDGE), "--token", self._token]):
+            "--data", str(plan.folder / EDGE)]):
             self.state = f"{self._days} days of history imported / 已导入 {self._days} 天历史"
 
     def stop(self, patience_s: float = 10) -> None:
