@@ -14,7 +14,7 @@ from analytics.indicator import load_indicators
 from analytics.maintenance.watch.settings import WatchSettings
 from chejian.service_api import ServiceApi
 from chejian.service_bearings import Bearings
-from chejian.service_hours import Hours
+from chejian.service_hours import BACKFILL_US, Hours
 from chejian.service_watch import Watches
 from edge.live import Live
 from edge.uplink import Uplink
@@ -25,8 +25,9 @@ from store.journal import EdgeJournal
 from store.signing import SigningKey
 from workshop.batch import Provenance
 from workshop.errors import NotConnected, Rejected
-from workshop.window import SECOND_US, Clock
+from workshop.window import SECOND_US, Clock, Window
 
+END_OF_TIME_US = 2**53
 _RUNNING_EVERY = 30
 """Rounds between two looks at the running hour."""
 _DRAIN_S = 5.0
@@ -93,10 +94,10 @@ class _Rounds:
     ) -> None:
         self._settings, self._api, self._engine, self._clock = settings, api, engine, clock
         self._journal, self._worker, self._live = journal, worker, live
-        self._hours: Hours | None = None
+        self._hours: list[Hours] = []
         self._bearings: Bearings | None = None
         self._watches: Watches | None = None
-        self._digest = ""
+        self._revisions: list[tuple[int, str]] = []
         self._rounds = 0
         self._trouble = ""
 
@@ -113,8 +114,8 @@ class _Rounds:
             await self._follow_register()
             await self._score()
             await self._watch()
-            if self._hours is not None:
-                await asyncio.to_thread(self._hours.measure_due, self._clock())
+            for hours in self._hours:
+                await asyncio.to_thread(hours.measure_due, self._clock())
             if self._rounds % _RUNNING_EVERY == _RUNNING_EVERY - 1:
                 await self._measure_running()
         except NotConnected as error:
@@ -133,13 +134,20 @@ class _Rounds:
         self._trouble = event
 
     async def _follow_register(self) -> None:
-        register = await asyncio.to_thread(self._api.register)
-        if register.digest != self._digest:
-            self._digest = register.digest
-            self._hours = Hours(self._api, self._engine, register, list(load_indicators().values()))
-            self._bearings = Bearings(self._engine, register, fit_us=self._settings.fit_s * SECOND_US, file=self._settings.data / "bearings.json")
-            self._watches = Watches(self._engine, self._api, register, self._settings.watch, self._settings.data)
-            _log.info("register loaded", workshop=register.id, digest=register.digest)
+        revisions = await asyncio.to_thread(self._api.revisions)
+        if revisions == self._revisions:
+            return
+        indicators, made = list(load_indicators().values()), []
+        ends = [time_us for time_us, _ in revisions[1:]] + [END_OF_TIME_US]
+        for number, ((time_us, digest), end_us) in enumerate(zip(revisions, ends, strict=True)):
+            if time_us < end_us and end_us > self._clock() - BACKFILL_US:
+                register = await asyncio.to_thread(self._api.register, time_us)
+                # The first revision also counts for time before it: there was no other.
+                made.append(Hours(self._api, self._engine, register, indicators, Window(time_us if number else 0, end_us)))
+                _log.info("register loaded", workshop=register.id, digest=digest)
+        self._hours, self._revisions = made, revisions
+        self._bearings = Bearings(self._engine, register, fit_us=self._settings.fit_s * SECOND_US, file=self._settings.data / "bearings.json")
+        self._watches = Watches(self._engine, self._api, register, self._settings.watch, self._settings.data)
 
     async def _score(self) -> None:
         if self._bearings is None:
@@ -162,6 +170,6 @@ class _Rounds:
         await asyncio.to_thread(self._watches.confirm)
 
     async def _measure_running(self) -> None:
-        if self._hours is not None:
+        if self._hours:
             with suppress(NotConnected, Rejected):
-                await asyncio.to_thread(self._hours.measure_running, self._clock())
+                await asyncio.to_thread(self._hours[-1].measure_running, self._clock())

@@ -23,6 +23,11 @@ class _RegisterAnswer(msgspec.Struct):
     digest: str
 
 
+class _RevisionRow(msgspec.Struct):
+    time_us: int
+    digest: str
+
+
 class _GapRow(msgspec.Struct):
     signals: list[str]
     from_us: int
@@ -43,9 +48,13 @@ class ServiceApi:
         self._url = url.rstrip("/")
         self._http = httpx.Client(base_url=self._url, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S, trust_env=False)
 
-    def register(self) -> Workshop:
-        """The register in force, checked."""
-        answer = self._ask("GET", "/v1/workshop", _RegisterAnswer)
+    def revisions(self) -> list[tuple[int, str]]:
+        """(time µs, digest) of every revision of the register, oldest first."""
+        return [(row.time_us, row.digest) for row in self._ask("GET", "/v1/workshop/revisions", list[_RevisionRow])]
+
+    def register(self, at_us: int) -> Workshop:
+        """The register in force at a time, checked."""
+        answer = self._ask("GET", "/v1/workshop", _RegisterAnswer, params={"at_us": at_us})
         check_register(answer.register, f"register of {self._url}")
         if answer.register.digest != answer.digest:
             raise Rejected(f"{self._url}: its register has another digest than it says; are gateway and analytics of one version?")

@@ -26,10 +26,16 @@ _log = structlog.get_logger()
 
 
 class Hours:
-    """Measures the hours of one register and posts them; restartable, since the gateway says what is there."""
+    """Measures the hours of one revision of the register and posts them; restartable, since the gateway says what is there.
 
-    def __init__(self, api: ServiceApi, engine: Engine, register: Workshop, indicators: Sequence[Indicator]) -> None:
-        self._api, self._engine, self._register = api, engine, register
+    Args:
+        in_force: from the revision's entry to the next one's: hours that end in it are measured under it; None: all hours.
+    """
+
+    def __init__(
+        self, api: ServiceApi, engine: Engine, register: Workshop, indicators: Sequence[Indicator], in_force: Window | None = None,
+    ) -> None:
+        self._api, self._engine, self._register, self._in_force = api, engine, register, in_force
         self._indicators = [indicator for indicator in indicators if needed_signals(indicator, register)]
         self._signals = sorted({name for indicator in self._indicators for name in needed_signals(indicator, register)})
         self._done: set[Window] = set()
@@ -38,7 +44,10 @@ class Hours:
 
     def due(self, now_us: int) -> list[Window]:
         """Full hours that have ended and are not measured yet, and the newest few again when there is a new one; oldest first."""
-        ended = [hour for hour in local_hours(self._register, Window(now_us - BACKFILL_US, now_us - SETTLE_US)) if hour.length_us == HOUR_US]
+        ended = [
+            hour for hour in local_hours(self._register, Window(now_us - BACKFILL_US, now_us - SETTLE_US))
+            if hour.length_us == HOUR_US and (self._in_force is None or self._in_force.start_us < hour.end_us <= self._in_force.end_us)
+        ]
         fresh = [hour for hour in ended if hour not in self._done]
         return sorted({*fresh, *ended[-RECHECKED:]}) if fresh else []
 

@@ -46,7 +46,8 @@ SHAPES = (
     Acknowledgement, AggregateAnswer, ComponentsPost, ComponentsRow, CountAnswer, EnrolAnswer, EnrolRequest, LatestPost, QuarantinedRow,
     ReadingsAnswer, SignalsAnswer, TrustFile, shapes.BundleRequest, shapes.CheckpointAnswer, shapes.ComponentsAnswer, shapes.EdgeRow,
     shapes.EquipmentRow, shapes.GapRow, shapes.IndicatorRow, shapes.Invitation, shapes.LatestAnswer, shapes.NewEdge, shapes.NewToken,
-    shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.TokenAnswer, *figures.SHAPES, *entries.SHAPES, *line_protocol.SHAPES,
+    shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.RevisionRow,
+    shapes.TokenAnswer, *figures.SHAPES, *entries.SHAPES, *line_protocol.SHAPES,
     shapes.EntryRow, shapes.NewChallenge, shapes.Revoke, shapes.PruneRequest, shapes.CosignRequest, shapes.LeafRow, AnswerPost, RequestsAnswer,
     ResumePost, RotationPost, Prune, shapes.OrdersAnswer, *orders.SHAPES, *alerts.SHAPES, shapes.EngineRow,
 )

@@ -59,9 +59,9 @@ class Figures:
         return self._results.get((indicator.id, window, self._house.engine.cursor()), compute)
 
     def _measure(self, indicator: Indicator, window: Window) -> Result:
-        register, engine = self._house.register, self._house.engine
+        register, engine = self._house.in_force(window), self._house.engine
         signals = needed_signals(indicator, register)
-        posted = self._posted(indicator, window) if window.length_us > RAW_US else {}
+        posted = self._posted(indicator, window, register) if window.length_us > RAW_US else {}
         components = [piece for pieces in posted.values() for piece in pieces]
         for piece in _rest(window, posted):
             span = Window(piece.start_us - LOOKBACK_US, piece.end_us)
@@ -69,9 +69,9 @@ class Figures:
             components += components_of(indicator, register, engine.read(signals, span), piece, missing)
         return indicator.evaluate(components, register, window)
 
-    def _posted(self, indicator: Indicator, window: Window) -> dict[Window, list[Components]]:
-        """Full hours of the window for which the service has posted the components of all equipment."""
-        wanted = _measured(indicator, self._house.register)
+    def _posted(self, indicator: Indicator, window: Window, register: Workshop) -> dict[Window, list[Components]]:
+        """Full hours of the window for which the service has posted the components of all equipment, measured under this revision of the register."""
+        wanted = _measured(indicator, register)
         spans: dict[Window, dict[str, Components]] = {}
         for row in self._house.components.find(indicator.id, window, indicator.version):
             if row.end_us - row.start_us == HOUR_US and row.equipment in wanted:
@@ -79,7 +79,7 @@ class Figures:
         found: dict[Window, list[Components]] = {}
         end_us = window.start_us
         for span in sorted(spans):
-            if span.start_us >= end_us and set(spans[span]) == wanted:
+            if span.start_us >= end_us and set(spans[span]) == wanted and self._house.in_force(span) is register:
                 found[span], end_us = list(spans[span].values()), span.end_us
         return found
 

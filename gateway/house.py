@@ -21,7 +21,7 @@ from gateway.writer import Writer
 from store.archive import Archive
 from store.engine import Engine
 from workshop.register import Workshop
-from workshop.window import Clock
+from workshop.window import Clock, Window
 
 
 class House(msgspec.Struct, frozen=True):
@@ -47,3 +47,10 @@ class House(msgspec.Struct, frozen=True):
     alerts: Alerts | None = None
     second_writer: Writer | None = None
     """Of the engine that is fed beside the first one, for a migration."""
+    revisions: Sequence[tuple[int, Workshop]] = ()
+    """(time of its control entry, register) of every revision, oldest first; the last is `register`."""
+
+    def in_force(self, window: Window) -> Workshop:
+        """The last revision in force in the window; the first also counts for time before it."""
+        at_end = [register for time_us, register in self.revisions if time_us < window.end_us]
+        return at_end[-1] if at_end else self.revisions[0][1] if self.revisions else self.register

@@ -89,7 +89,7 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         yield House(
             settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
             Challenges(archive, register, clock), claims, packs, orders, rules, third, alerts,
-            second_writer,
+            second_writer, tuple(archive.registers()),
         )
 
 

@@ -76,6 +76,14 @@ class RegisterAnswer(msgspec.Struct):
     digest: str
 
 
+class RevisionRow(msgspec.Struct):
+    """One revision of the register in `GET /v1/workshop/revisions`."""
+
+    time_us: int
+    """When it was logged; it is in force until the next."""
+    digest: str
+
+
 class EquipmentRow(msgspec.Struct):
     """One piece of equipment of `GET /v1/equipment`."""
 

@@ -165,7 +165,11 @@ def _machine(job: _Job) -> tuple[int, Floats]:
         columns = make(day, write=True)
         powers.append(columns["power"].values.astype(np.float64))
         posed = None if model is None or job.model is None else model(job.model.day(number), write=False)
-        readings += write_readings(job.out, _date(number), job.settings.id, _reported(day, shown(day, columns, memory, posed)))
+        reported = _reported(day, shown(day, columns, memory, posed))
+        if number == job.first_day + job.days - 1:
+            # A part that is under way at the last midnight ends after it, which is no longer history.
+            reported = {name: column.before(day.end_us) for name, column in reported.items()}
+        readings += write_readings(job.out, _date(number), job.settings.id, reported)
     return readings, np.concatenate(powers)
 
 

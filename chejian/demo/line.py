@@ -14,7 +14,7 @@ from chejian.demo.broker import AMQTT_NOTE, InProcessBroker, find_mosquitto, sta
 from chejian.demo.children import Children, wait_for
 from chejian.demo.client import GatewayClient
 from chejian.demo.past import EDGE as PAST_EDGE
-from chejian.demo.past import Past
+from chejian.demo.past import Past, log_past_register
 from chejian.demo.plan import Plan
 from chejian.enrolment import enrol_folder
 from workshop.batch import Provenance
@@ -56,6 +56,8 @@ class Line:
         program = find_mosquitto() if self.wanted_broker != "amqtt" else None
         if program is None and self.wanted_broker == "mosquitto":
             raise ConfigError("--broker mosquitto: it is not installed; install it (apt-get install mosquitto) or leave the option away")
+        if self._history_days:
+            log_past_register(plan, self.clock)
         gateway = self.children.start("gateway", ["gateway", "run", str(plan.file("gateway.toml")), *clock], restart=True)
         for name in (HALL, FAR):
             self._simulate(name)

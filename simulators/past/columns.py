@@ -19,6 +19,11 @@ class Column(msgspec.Struct):
     values: Floats | Ints
     words: list[str] | None = None
 
+    def before(self, end_us: int) -> "Column":
+        """What stands before this time."""
+        count = int(np.searchsorted(self.times, end_us, side="left"))
+        return Column(self.times[:count], self.values[:count], self.words)
+
 
 Columns: TypeAlias = dict[str, Column]
 

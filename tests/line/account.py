@@ -47,7 +47,9 @@ def stored_in(folder: Path, signals: set[str]) -> tuple[dict[tuple[str, int], tu
     for header in headers.values():
         gaps += [(signal, gap["from_us"], gap["to_us"], gap["reason"]) for gap in header["gaps"] for signal in gap["signals"]]
     for number, data in connection.execute("SELECT id, data FROM parts"):
-        # id = batch number × 65,536 + place in the header
+        # id = batch number × 65,536 + place in the header; the imported past is no part of what was offered
+        if headers[number >> 16]["provenance"] == "imported":
+            continue
         block = decode_part(headers[number >> 16]["parts"][number & 0xFFFF]["equipment"], data)
         for reading in block.readings():
             if reading.signal in signals:
@@ -57,6 +59,14 @@ def stored_in(folder: Path, signals: set[str]) -> tuple[dict[tuple[str, int], tu
     doubled = [key for key, count in seen.items() if count > 1]
     assert not doubled, f"stored twice: {doubled[:5]}"
     return rows, gaps
+
+
+def imported_in(folder: Path) -> list[dict[str, Any]]:
+    """The entries of all imported parts, as the headers of their batches state them."""
+    connection = sqlite3.connect(f"file:{folder}/gateway/archive.sqlite?mode=ro", uri=True)
+    headers = [msgspec.json.decode(header) for (header,) in connection.execute("SELECT header FROM batches")]
+    connection.close()
+    return [part for header in headers if header["provenance"] == "imported" for part in header["parts"]]
 
 
 def check_account(folder: Path) -> dict[str, int]:

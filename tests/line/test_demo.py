@@ -2,13 +2,14 @@
 
 import base64
 import json
+import sqlite3
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.line.account import check_account, events_of, stored_in, truth_of
+from tests.line.account import check_account, events_of, imported_in, stored_in, truth_of
 from tests.line.conftest import Run, chejian
 
 pytestmark = pytest.mark.line
@@ -43,6 +44,19 @@ def test_every_reading_is_stored_or_in_a_declared_gap(plain_run: Run) -> None:
     assert counts["emitted"] > 5_000
     assert plain_run.out["readings"] == counts
     assert counts["emitted"] == counts["stored"] + counts["in_gaps"]
+
+
+def test_a_month_of_history_is_imported_behind_the_live_line(plain_run: Run) -> None:
+    about = json.loads((plain_run.folder / "history" / "history.json").read_text())
+    parts = imported_in(plain_run.folder)
+    assert about["days"] == 28 and about["gauge_s"] == 60
+    assert sum(part["rows"] for part in parts) == about["readings"] > 1_000_000
+    assert min(part["from_us"] for part in parts) >= about["start_us"] and max(part["to_us"] for part in parts) <= about["end_us"]
+    assert about["end_us"] < window_of(plain_run)[0], "the past ends before the live window, or it would be judged with it"
+    with sqlite3.connect(f"file:{plain_run.folder}/gateway/archive.sqlite?mode=ro", uri=True) as archive:
+        registers = [json.loads(entry)["body"]["register"] for (entry,) in archive.execute("SELECT entry FROM control WHERE kind = 'register'")]
+    cycles = [[item["ideal_cycle_ms"] for item in register["equipment"] if item["ideal_cycle_ms"]] for register in registers]
+    assert cycles[0] == [60 * cycle for cycle in cycles[1]], "the past is judged by the cycles that it was recorded under"
 
 
 def test_gaps_are_no_longer_than_their_outages(plain_run: Run) -> None:

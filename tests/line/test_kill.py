@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chejian.demo.broker import find_mosquitto
-from tests.line.account import check_account
+from tests.line.account import check_account, imported_in
 from tests.line.conftest import Run, run_demo
 
 pytestmark = [
@@ -38,10 +38,12 @@ def disturbed(folder: Path, seconds: int, victims: list[str], seed: int) -> Run:
             time.sleep(rng.uniform(4, 8))
             kill(run, victim)
 
-    return run_demo(folder, seconds, disturb)
+    return run_demo(folder, seconds, disturb, more=("--no-web", "--history-days", "2"))
 
 
 def check(run: Run) -> None:
+    about = json.loads((run.folder / "history" / "history.json").read_text())
+    assert sum(part["rows"] for part in imported_in(run.folder)) == about["readings"], "the import did not go on after the kill"
     counts = check_account(run.folder)
     assert run.code == 0, run.output
     assert run.out["readings"] == counts

@@ -28,7 +28,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_amqtt_carries_an_undisturbed_demo(tmp_path: Path) -> None:
-    run = run_demo(tmp_path, 20, more=["--no-web", "--broker", "amqtt"])
+    run = run_demo(tmp_path, 20, more=["--no-web", "--broker", "amqtt", "--history-days", "0"])
     counts = check_account(run.folder)
     assert run.code == 0, run.output
     assert run.out["readings"] == counts
@@ -37,7 +37,7 @@ def test_amqtt_carries_an_undisturbed_demo(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_faster_clock(tmp_path: Path) -> None:
-    run = run_demo(tmp_path, 20, more=["--no-web", "--speed", "3", "--seed", "7"])
+    run = run_demo(tmp_path, 20, more=["--no-web", "--speed", "3", "--seed", "7", "--history-days", "2"])
     counts = check_account(run.folder)
     assert run.code == 0, run.output
     assert run.out["readings"] == counts

@@ -90,13 +90,17 @@ def test_shape_of_the_files(demo: Path) -> None:
     times = table["source_time_us"].to_numpy()
     assert times.min() == about["start_us"]
     assert times.max() < about["start_us"] + 86_400_000_000 + 10_000_000
+    last = max(pq.read_table(file, columns=["source_time_us"])["source_time_us"].to_numpy().max() for file in files)
+    assert last < about["end_us"], "what ends after the last midnight is no history"
 
 
 def test_counters_reconcile_with_each_other_and_with_the_truth(demo: Path) -> None:
     ends = {name: column(demo, "cnc-02", name)[1] for name in ("part_count", "good_count", "scrap_count")}
     parts = parts_of(demo, "cnc-02")
-    assert ends["part_count"][-1] == ends["good_count"][-1] + ends["scrap_count"][-1] == len(parts["part"]) == parts["part"][-1]
-    assert ends["good_count"][-1] == parts["good"].sum()
+    done = parts["end_us"] < json.loads((demo / "history.json").read_text())["end_us"]
+    assert ends["part_count"][-1] == ends["good_count"][-1] + ends["scrap_count"][-1] == done.sum()
+    assert parts["part"].tolist() == list(range(1, len(done) + 1)) and (~done).sum() <= 1, "at most the part in process at the end is not told"
+    assert ends["good_count"][-1] == parts["good"][done].sum()
     assert ((parts["reason"] == "") == parts["good"]).all()
     assert (parts["start_us"][1:] >= parts["end_us"][:-1]).all()
 
