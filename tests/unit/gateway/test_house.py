@@ -32,6 +32,7 @@ from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configu
 from workshop.batch import Provenance, frame
 from workshop.block import Block, block_of, empty_block
 from workshop.errors import NotConnected, Rejected
+from workshop.register import Workshop
 from workshop.window import HOUR_US, Window
 from workshop.wire import ComponentsRow, EnrolRequest
 
@@ -195,9 +196,30 @@ def test_posted_hours_are_taken_for_long_windows_and_give_the_same_result(house:
     ]
     assert figures.accept(posted) == figures.accept(posted) == len(posted) == 6
     assert len(house.components.find(indicator.id, window)) == 6
-    assert sorted(figures._posted(indicator, window)) == [Window(hour + n * HOUR_US, hour + (n + 1) * HOUR_US) for n in (1, 2, 3)]
+    assert sorted(figures._posted(indicator, window, house.register)) == [Window(hour + n * HOUR_US, hour + (n + 1) * HOUR_US) for n in (1, 2, 3)]
     assert Figures(house, indicators).result(indicator, window) == from_readings
     assert msgspec.json.decode(from_readings)["value"] is not None
+
+
+def test_a_window_is_measured_under_the_revision_in_force_then(house: House) -> None:
+    hour = START_US // HOUR_US * HOUR_US
+    rows = [reading(f"m-1/{name}", hour - START_US + second * 10**6, 1) for name in ("link_state", "state") for second in range(0, 3600, 60)]
+    house.engine.write(block_of(rows), 1)
+    # Before, a value counted for two minutes; now it is stale after seconds.
+    patient = msgspec.structs.replace(house.register, equipment=tuple(
+        msgspec.structs.replace(item, signals=tuple(msgspec.structs.replace(signal, max_age_s=120) for signal in item.signals))
+        for item in house.register.equipment))
+    indicators = load_indicators()
+    indicator, window = indicators["networking_rate_all"], Window(hour, hour + HOUR_US)
+
+    def networked(*revisions: tuple[int, Workshop]) -> int:
+        changed = msgspec.structs.replace(house, revisions=revisions)
+        return int(msgspec.json.decode(Figures(changed, indicators).result(indicator, window))["counts"]["networked"])
+
+    assert networked((1, patient), (window.end_us, house.register)) == 1
+    assert networked((window.end_us + 5, patient), (window.end_us + 9, house.register)) == 1, "the first revision counts for time before it"
+    assert networked((1, patient), (2, house.register)) == 0
+    assert networked((1, house.register)) == networked() == 0
 
 
 def test_components_that_contradict_their_row_are_refused(house: House) -> None:
