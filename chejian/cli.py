@@ -51,6 +51,7 @@ def _register() -> None:
         doctor,
         edge,
         edge_certificates,
+        edge_discovery,
         edge_keeping,
         edge_status,
         energy,
@@ -69,8 +70,8 @@ def _register() -> None:
     )
 
     groups = (
-        demo, simulate, edge, edge_certificates, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators, energy,
-        maintenance, policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
+        demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
+        energy, maintenance, policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
     )
     for module in groups:
         module.add_to(app)

@@ -155,11 +155,12 @@ class _EdgeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shutdown: dict[str, Any] = {}
 
 
-def load_edge(text: bytes | str, file: str) -> EdgeSettings:
+def load_edge(text: bytes | str, file: str, *, may_be_empty: bool = False) -> EdgeSettings:
     """The settings from the text of an edge-*.toml.
 
     Args:
         file: name to put in messages.
+        may_be_empty: whether a file without a source is one, too: before anything was found that could be collected.
     Raises:
         ConfigError: not TOML, an unknown or missing key, a wrong type. Options of protocols and signals are looked at by `check_edge`.
     """
@@ -170,7 +171,7 @@ def load_edge(text: bytes | str, file: str) -> EdgeSettings:
     raw = convert(tables, _EdgeFile, file)
     if not EQUIPMENT_ID.fullmatch(raw.edge):
         raise ConfigError(f"{file}: edge '{raw.edge}': an id is lower-case letters, digits and single hyphens, such as edge-1")
-    if not raw.source:
+    if not raw.source and not may_be_empty:
         raise ConfigError(f"{file}: no [[source]]: this edge would collect nothing; add one")
     return EdgeSettings(
         raw.edge, raw.provenance, raw.register, raw.data, convert(raw.gateway, GatewayBlock, f"{file}: [gateway]"),

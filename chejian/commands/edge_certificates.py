@@ -28,7 +28,7 @@ def certificate(
     from edge.opcua.own import CERTIFICATE, KEY, load_own, make_own, request_of
     from edge.opcua.trust import OWN
 
-    settings = load_edge(read_file(config), str(config))
+    settings = load_edge(read_file(config), str(config), may_be_empty=True)
     folder = beside(config, settings.data) / "pki"
     place = folder / OWN
     is_new = renew or not ((place / CERTIFICATE).exists() or (place / KEY).exists())
@@ -53,7 +53,7 @@ def trust(
     from edge.opcua.trust import REJECTED, accept, rejected
     from workshop.errors import ConfigError
 
-    settings = load_edge(read_file(config), str(config))
+    settings = load_edge(read_file(config), str(config), may_be_empty=True)
     named = [str(block.options.get("pki") or "") for block in settings.source]
     folders: list[Path] = list(dict.fromkeys([beside(config, settings.data) / "pki", *(beside(config, name) for name in named if name)]))
     if beginning is None:

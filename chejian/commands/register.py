@@ -22,6 +22,27 @@ def check(file: Annotated[Path, typer.Argument(help="workshop.toml")]) -> None:
     typer.echo(f"{file}: {len(workshop.equipment)} pieces of equipment, {sum(1 for _ in workshop.signals())} signals, digest {workshop.digest}")
 
 
+@register.command("revise")
+def revise(
+    file: Annotated[Path, typer.Argument(help="workshop.toml")],
+    diff: Annotated[Path, typer.Argument(help="A unified diff of it, such as chejian edge discover proposes.")],
+) -> None:
+    """Applies a change to a register, if the result does not contradict itself; what was there is kept beside it.
+
+    The gateway writes the revision into its control log when it next starts with the file.
+    """
+    from chejian.commands.files import read_file
+    from chejian.patches import patched, replace_file
+    from workshop.register import parse_register
+
+    before = parse_register(read_file(file), str(file))
+    text = patched(read_file(file).decode(), read_file(diff).decode(), str(file))
+    workshop = parse_register(text, str(file))
+    kept = replace_file(file, text)
+    typer.echo(f"{file}: digest {before.digest[:16]} is now {workshop.digest}; as it was: {kept}")
+    typer.echo(f"{len(workshop.equipment)} pieces of equipment, {sum(1 for _ in workshop.signals())} signals; restart the gateway to log it")
+
+
 @register.command("show")
 def show(
     file: Annotated[Path, typer.Argument(help="workshop.toml")],

@@ -118,8 +118,8 @@ async def until(condition: Callable[[], Any], what: str, within_s: float = 20.0)
 class RunningEdge:
     """An agent at work."""
 
-    def __init__(self, folder: Path, settings: EdgeSettings, register: Workshop) -> None:
-        self.folder, self.settings, self.register = folder, settings, register
+    def __init__(self, folder: Path, settings: EdgeSettings, register: Workshop, file: str = "edge.toml") -> None:
+        self.folder, self.settings, self.register, self.file = folder, settings, register, file
         self.stop = asyncio.Event()
         self.journal = open_journal(folder)
         self.task: asyncio.Task[None] | None = None
@@ -134,6 +134,7 @@ class RunningEdge:
         self.status_file.unlink(missing_ok=True)
         self.task = asyncio.create_task(agent.run(
             self.settings, self.register, clock=now_us, key=key, journal=self.journal, token="t", stop=self.stop, status=self.status_file,
+            file=self.file,
         ))
 
     def status(self) -> EdgeStatus | None:
@@ -164,9 +165,9 @@ class RunningEdge:
 
 
 @asynccontextmanager
-async def running_edge(folder: Path, settings: EdgeSettings, register: Workshop) -> AsyncIterator[RunningEdge]:
+async def running_edge(folder: Path, settings: EdgeSettings, register: Workshop, file: str = "edge.toml") -> AsyncIterator[RunningEdge]:
     """An agent at work, ended at the end of the block if it still runs."""
-    edge = RunningEdge(folder, settings, register)
+    edge = RunningEdge(folder, settings, register, file)
     edge.start()
     try:
         yield edge
