@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from simulators.kinds import build_machine
@@ -149,6 +150,15 @@ def test_parts_told_are_parts_counted() -> None:
         first = 0 if kind == "lathe" else 1
         assert int(readings[-1][total]) - int(readings[0][total]) == len(told) - first
         assert int(readings[-1][bad]) - int(readings[0][bad]) == told[first:].count(False)
+
+
+def test_a_station_told_so_writes_a_picture_of_every_part(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    machine = build_machine(msgspec.structs.replace(equipment("inspection_station"), images=str(folder)), 4)
+    serials = {f"{values['serial']}.png" for _, values in scans(machine, 60)}
+    assert len(serials) > 10
+    assert {file.name for file in folder.iterdir()} == serials
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in folder.iterdir())
 
 
 def test_late_scans_are_left_out_and_not_made_up_for() -> None:
