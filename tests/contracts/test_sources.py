@@ -17,6 +17,9 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "opcua": ({"url": "opc.tcp://127.0.0.1:9/", "security": "None"}, "nsu=urn:x;s=cnc-01.load"),
     "mqtt": ({"host": "127.0.0.1", "port": 9, "payload": {"cnc": {"time": "ts", "time_format": "ms"}}}, "plant/cnc-01/state#load"),
     "sparkplug": ({"host": "127.0.0.1", "port": 9}, "plant/cell-2/cnc-01#load"),
+    "modbus": ({"host": "127.0.0.1", "port": 9}, "1:input/0/u16"),
+    "mtconnect": ({"url": "http://127.0.0.1:9"}, "id:cnc-01-load"),
+    "folder": ({"directory": "nowhere/127.0.0.1:9", "table": {"cnc": {"file": "*.csv", "time": "Time", "time_format": "iso"}}}, "column:Load"),
 }
 """For each protocol options that reach nobody, and an address."""
 
@@ -84,5 +87,5 @@ async def test_nobody_there_is_not_connected_and_closing_is_always_allowed(proto
 
 
 def test_an_unknown_protocol_is_answered_with_the_list() -> None:
-    with pytest.raises(ConfigError, match=r"edge-1\.toml: source 'cell': no protocol 'modbuss'; there are .*mqtt, opcua"):
+    with pytest.raises(ConfigError, match=r"edge-1\.toml: source 'cell': no protocol 'modbuss'; there are .*mqtt, .*opcua"):
         open_source("modbuss", {}, context("x"))

@@ -1,0 +1,1 @@
+"""Modbus registers: where a value stands and how to read it."""
