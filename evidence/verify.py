@@ -98,8 +98,7 @@ def verify(
         judged = check_packs(bag, predicate, shipped, {*accept_packs, *(trust.packs if trust is not None else ())})
         said.append(f"{len(judged.claims)} claims; packs {', '.join(sorted(judged.packs)) or 'none'} known")
     with steps.run(9) as said:
-        check_windows(predicate, windows, control, survey)
-        said.append(f"nothing about the {'window' if len(windows) == 1 else 'windows'} can have been left out")
+        said.extend(check_windows(predicate, windows, control, survey))
         said.append(f"{len(survey.gaps)} gaps, as stated")
         said.extend(f"{item.parts} parts of {item.equipment} {item.why}" for item in survey.absent)
         remarks = remarks_on(judged.claims, control, survey, windows, registers, Files(bag.files))

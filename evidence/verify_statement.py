@@ -126,17 +126,23 @@ def check_packs(bag: BagReader, predicate: Predicate, shipped: Mapping[str, Pack
     return Judged(packs, claims)
 
 
-def check_windows(predicate: Predicate, windows: Sequence[Window], control: Control, survey: Survey) -> None:
-    """(9) No range can have left out a batch about a window; gaps, absent parts and undelivered data are as stated."""
+def check_windows(predicate: Predicate, windows: Sequence[Window], control: Control, survey: Survey) -> list[str]:
+    """(9) No range can have left out a batch about a window; gaps, absent parts and undelivered data are as stated.
+
+    Returns:
+        How far the ranges reach, for each window.
+    """
     if predicate.lookback_us != LOOKBACK_US:
         raise Rejected(f"made with a lookback of {predicate.lookback_us} µs, this program uses {LOOKBACK_US}: use the version that made it")
     if predicate.as_of is not None:
         check_dates("as of", predicate.as_of)
+    said = []
     for number, window in enumerate(windows):
+        what = "window" if number == 0 else "baseline"
         problems = [_lacking(reach, number, window, predicate.data.size, control) for reach in survey.ranges]
         if all(problems):
-            what = "window" if number == 0 else "baseline"
             raise Rejected(f"{what} [{window.start_us}, {window.end_us}): {'; '.join(problems)}")
+        said.append(_reaches(survey.ranges[problems.index("")], number, window, what, control))
     if survey.gaps != predicate.gaps:
         raise Rejected(f"{len(survey.gaps)} gaps in the edges' signed headers meet a window, the statement lists {len(predicate.gaps)} or others")
     if list(predicate.withheld) != sorted(set(predicate.withheld)) or any(item.why not in _WHY for item in predicate.absent):
@@ -147,6 +153,7 @@ def check_windows(predicate: Predicate, windows: Sequence[Window], control: Cont
         raise Rejected(
             f"late data announced in control entries {survey.undelivered} is not in the bundle, the statement admits {predicate.undelivered}"
         )
+    return said
 
 
 _WHY = frozenset({"withheld", "pruned", "damaged", "missing"})
@@ -162,3 +169,14 @@ def _lacking(reach: Reach, number: int, window: Window, size: int, control: Cont
     if waiting and reach.end < size:
         return f"{where} ends before edge '{min(waiting)}' has passed the window's end: batches are left out"
     return ""
+
+
+def _reaches(reach: Reach, number: int, window: Window, what: str, control: Control) -> str:
+    """How far the range that serves a window reaches, on both sides: beyond it, or to an end of the log."""
+    before = "begins before it" if reach.first > 0 or reach.first_accepted_us <= window.start_us - LOOKBACK_US else "begins with the log"
+    waiting = sorted(control.awaited(window.end_us, reach.last_accepted_us) - reach.passed[number])
+    if not waiting:
+        return f"{what}: the range {before}, and every edge is heard beyond it: nothing about it can have been left out"
+    unheard = f"{', '.join(waiting[:3])}{f' and {len(waiting) - 3} more' if len(waiting) > 3 else ''} {'is' if len(waiting) == 1 else 'are'}"
+    said = f"{what}: the range {before}, and nothing in the log is left out"
+    return f"{said}; but the log ends before {unheard} heard beyond it: what comes later is not judged"

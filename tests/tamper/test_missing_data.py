@@ -162,8 +162,21 @@ def test_a_part_that_is_gone_without_a_word_confirms_nothing(plant: Plant, good:
 def test_an_empty_window_says_so(good: Good, tmp_path: Path) -> None:
     window = Window(T0 + 30 * 24 * HOUR_US, T0 + 31 * 24 * HOUR_US)
     export(good.plant.archive, window=window, claims=good.claims, packs=load_packs(), out=tmp_path / "b")
-    verdict = of(verify(tmp_path / "b", good.trust), "defect-rate")
+    found = verify(tmp_path / "b", good.trust)
+    assert "but the log ends before edge-1, edge-2 are heard beyond it" in found.steps[8].text
+    verdict = of(found, "defect-rate")
     assert verdict.outcome is Outcome.UNDETERMINED and "the window is empty" in verdict.reason and "窗口为空" in verdict.reason_zh
+
+
+def test_the_step_says_how_far_the_log_reaches(plant: Plant, good: Good, tmp_path: Path) -> None:
+    plant.run(T0 - 60 * SECOND_US, 120)
+    text = checked(plant, good, tmp_path / "early").steps[8].text
+    assert "the range begins with the log" in text and "the log ends before edge-1, edge-2 are heard beyond it" in text
+    rows = readings_of("robot-01", T0 + 60 * SECOND_US, 60)
+    plant.now.time_us = WINDOW.end_us
+    plant.commit(plant.edges["edge-2"].seal(rows, plant.now()))
+    assert "the log ends before edge-1 is heard beyond it" in checked(plant, good, tmp_path / "half").steps[8].text
+    assert "the range begins before it, and every edge is heard beyond it" in verify(good.folder, good.trust).steps[8].text
 
 
 def announce(plant: Plant, from_seq: int, to_seq: int) -> None:
