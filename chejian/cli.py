@@ -56,6 +56,7 @@ def _register() -> None:
         edge_status,
         energy,
         evidence,
+        evidence_challenge,
         evidence_report,
         evidence_trust,
         evidence_witness,
@@ -71,7 +72,7 @@ def _register() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
-        energy, maintenance, policy, evidence, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
+        energy, maintenance, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
     )
     for module in groups:
         module.add_to(app)

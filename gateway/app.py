@@ -48,7 +48,8 @@ SHAPES = (
     shapes.EquipmentRow, shapes.GapRow, shapes.IndicatorRow, shapes.Invitation, shapes.LatestAnswer, shapes.NewEdge, shapes.NewToken,
     shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.RevisionRow,
     shapes.TokenAnswer, *figures.SHAPES, *entries.SHAPES, *line_protocol.SHAPES,
-    shapes.EntryRow, shapes.NewChallenge, shapes.Revoke, shapes.PruneRequest, shapes.CosignRequest, shapes.LeafRow, AnswerPost, RequestsAnswer,
+    shapes.EntryRow, shapes.NewChallenge, shapes.Revoke, shapes.RevokeKey, shapes.PruneRequest, shapes.CosignRequest, shapes.LeafRow, AnswerPost,
+    RequestsAnswer,
     ResumePost, RotationPost, Prune, shapes.OrdersAnswer, *orders.SHAPES, *alerts.SHAPES, shapes.EngineRow,
 )
 

@@ -20,6 +20,8 @@ class Monitoring:
         self.alerts = Counter("chejian_alerts_total", "Alerts sent, and attempts that failed", ["outcome"], registry=self.registry)
         self.quarantined = Counter("chejian_quarantined_total", "Quarantine records made", registry=self.registry)
         self.refused_rows = Counter("chejian_engine_refused_rows_total", "Readings that the engine cannot hold", registry=self.registry)
+        self.edge_alarms = Gauge("chejian_edge_alarms", "Alarms about edges in the control log: two journals, or two bodies, under one identity",
+                                 ["what"], registry=self.registry)
         self._noted: set[tuple[str, str]] = set()
         self.backlog_rows = Gauge("chejian_backlog_rows", "Readings committed and not yet in the engine", registry=self.registry)
         self.backlog_batches = Gauge("chejian_backlog_batches", "Batches committed and not yet in the engine", registry=self.registry)

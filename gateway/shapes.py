@@ -231,6 +231,13 @@ class Revoke(msgspec.Struct, forbid_unknown_fields=True):
     reason: Name
 
 
+class RevokeKey(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/key-revocations`: a former key of the gateway is in wrong hands."""
+
+    key: str
+    reason: Name
+
+
 class PruneRequest(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /v1/prune`: delete the raw data of the oldest batches, those without anything from `before_us` on."""
 

@@ -99,8 +99,8 @@ class ControlLog(ArchiveTrees):
             self.add(Rotation(statement, old_signature, new_signature, reason), author=author)
             self.key = new
 
-    def revoke_key(self, key: str, *, author: str, reason: str) -> None:
-        """Declares a former gateway key to be in wrong hands: from here on it vouches for nothing new.
+    def revoke_key(self, key: str, *, author: str, reason: str) -> int:
+        """Declares a former gateway key to be in wrong hands: from here on it vouches for nothing new. Returns the entry's index.
 
         Raises:
             Rejected: not a former key; the present one must be rotated first.
@@ -108,7 +108,7 @@ class ControlLog(ArchiveTrees):
         with self._write_lock:
             if key not in {record.key for record in self.gateway_keys()[:-1]}:
                 raise Rejected(f"key '{key[:60]}' is no former key of this gateway; rotate the present one first")
-            self.add(KeyRevocation(key, self.control_size, reason), author=author)
+            return self.add(KeyRevocation(key, self.control_size, reason), author=author)
 
     def begin_generation(self, known: Sequence[str], *, backup_us: int, author: str, reason: str) -> Restore:
         """Declares that the logs go on from a backup; one-time tokens of the backup become void.

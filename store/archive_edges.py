@@ -1,5 +1,7 @@
 """The edges in the archive: who is enrolled with which key, how far each one's chain reaches, what it lost in a restore, and alarms."""
 
+from collections import Counter
+
 import msgspec
 
 from store.archive_control import ControlLog
@@ -131,6 +133,10 @@ class EdgeBook(ControlLog):
     def alarms(self, edge: str) -> list[Alarm]:
         """The alarms about an edge, in order of time."""
         return sorted((alarm for (name, _, _), alarm in list(self._alarms.items()) if name == edge), key=lambda alarm: alarm.time_us)
+
+    def alarm_counts(self) -> dict[str, int]:
+        """How many alarms there are of each kind."""
+        return {"fenced": 0, "conflict": 0, **Counter(what for edge, what, _ in list(self._alarms) if edge)}
 
     def edges(self) -> list[EdgeRecord]:
         """All edges ever enrolled, by name."""

@@ -1,4 +1,4 @@
-"""`chejian gateway backup|restore|prune|rotate`: keeping a gateway's logs over the years."""
+"""`chejian gateway backup|restore|prune|rotate|revoke`: keeping a gateway's logs over the years."""
 
 from pathlib import Path
 from typing import Annotated
@@ -84,3 +84,27 @@ def rotate(config: Config, reason: Annotated[str, typer.Option(help="Why; stands
     settings = load_gateway(config)
     key = rotate_key(settings, real_clock, read_register(Path(settings.register)), reason=reason)
     typer.echo(f"new gateway key {key}; tell those who keep a trust file")
+
+
+@gateway.command("revoke")
+def revoke(
+    reason: Annotated[str, typer.Option(help="Why; stands in the log for ever.")],
+    edge: Annotated[str | None, typer.Option(help="An edge whose batches and token are refused from now on, until it is enrolled again.")] = None,
+    key: Annotated[str | None, typer.Option(help="A former key of the gateway, now in wrong hands; rotate the present one first.")] = None,
+    url: Annotated[str, typer.Option(help="The gateway's address.")] = "http://127.0.0.1:8410",
+    token_file: Annotated[Path, typer.Option(help="File with a bearer token of role admin.")] = Path("admin.token"),
+) -> None:
+    """Takes nothing more from an edge, or declares a former key of the gateway to be in wrong hands; a control entry says so for ever."""
+    from chejian.commands.files import read_file
+    from chejian.demo.client import GatewayClient
+    from workshop.errors import ConfigError
+
+    if (edge is None) == (key is None):
+        raise ConfigError("revoke: name one thing, with --edge or with --key")
+    client = GatewayClient(url, read_file(token_file).decode().strip())
+    if edge is not None:
+        client.tell(f"/v1/edges/{edge}/revocation", {"reason": reason})
+        typer.echo(f"edge '{edge}' revoked; entry 'revocation' is in the control log")
+    else:
+        entry = client.post("/v1/key-revocations", {"key": key, "reason": reason})
+        typer.echo(f"key {key} revoked; control entry {entry['index']}. Tell those who keep a trust file to end it there")

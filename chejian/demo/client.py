@@ -29,6 +29,10 @@ class GatewayClient:
         """The JSON answer of a POST."""
         return self._ask("POST", path, json=body).json()
 
+    def tell(self, path: str, body: Any) -> None:
+        """A POST that is answered by nothing (204)."""
+        self._ask("POST", path, json=body)
+
     def download(self, path: str, body: Any, out: Path) -> None:
         """Streams the answer of a POST into a file.
 

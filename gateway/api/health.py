@@ -29,6 +29,8 @@ def routes(house: House) -> APIRouter:
     def counters() -> Response:
         house.monitoring.backlog_rows.set(house.writer.backlog_rows)
         house.monitoring.backlog_batches.set(house.writer.backlog_batches)
+        for what, number in house.archive.alarm_counts().items():
+            house.monitoring.edge_alarms.labels(what).set(number)
         return Response(house.monitoring.text(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
-from gateway.shapes import CosignRequest, EntryRow, LeafRow, PruneRequest
+from gateway.shapes import CosignRequest, EntryRow, LeafRow, PruneRequest, RevokeKey
 from store.archive import Archive
 from store.control_kinds import Cosignature, Witness
 from store.log import LogName, open_note, parse_checkpoint
@@ -20,7 +20,7 @@ Log = Literal["data", "control"]
 
 
 def routes(house: House) -> APIRouter:
-    """`/v1/tile/…`, `/v1/entries`, `/v1/checkpoint/cosignatures`, `/v1/prune`."""
+    """`/v1/tile/…`, `/v1/entries`, `/v1/checkpoint/cosignatures`, `/v1/prune`, `/v1/key-revocations`."""
     router = APIRouter(tags=["logs"])
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
     evaluator = Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR, Role.ADMIN))]
@@ -52,6 +52,14 @@ def routes(house: House) -> APIRouter:
     def witnesses(_: reader) -> Response:
         found = house.archive.control_entries(0, "witness")
         return json_answer([EntryRow(entry.index, entry.kind, entry.time_us, entry.author, entry.body) for entry in found])
+
+    @router.post("/v1/key-revocations", summary="Declare that a former key of the gateway is in wrong hands", responses=answers("EntryRow"),
+                 openapi_extra=body("RevokeKey"))
+    async def revoke_key(request: Request, caller: admin) -> Response:
+        post = await json_body(request, RevokeKey)
+        index = await run_in_threadpool(house.archive.revoke_key, post.key, author=caller.author, reason=post.reason)
+        added = house.archive.control_entries(index, end=index + 1)[0]
+        return json_answer(EntryRow(added.index, added.kind, added.time_us, added.author, added.body))
 
     @router.post("/v1/prune", summary="Delete the raw data of the oldest batches; headers, signatures and proofs stay",
                  responses=answers("Prune"), openapi_extra=body("PruneRequest"))

@@ -16,6 +16,7 @@ from workshop.wire import LatestReading
 LIVE_S = 0.5
 FIGURES_S = 5.0
 DEFAULT_WINDOW_US = 8 * HOUR_US
+ALARM_US = 24 * HOUR_US
 
 log = structlog.get_logger()
 
@@ -32,6 +33,8 @@ class Snapshot(msgspec.Struct):
     results: dict[str, ResultAnswer] = {}
     verdicts: list[VerdictAnswer] = []
     provenances: tuple[str, ...] = ()
+    alarmed: tuple[str, ...] = ()
+    """Edges about which an alarm was raised within the last day."""
     window_us: tuple[int, int] = (0, 0)
     trouble: str = ""
     """Key of the word that says why nothing new comes; empty while all is well."""
@@ -73,6 +76,8 @@ class Feed:
         # Derived values never support a claim, and are marked as such where they stand: what counts is where the rest comes from.
         edges: list[EdgeAnswer] = await self._get("/v1/edges", list[EdgeAnswer], list_name="edges")
         self.now.provenances = tuple(sorted({edge.provenance for edge in edges if edge.revoked_us is None and edge.provenance != "derived"}))
+        since_us = self.now.time_us - ALARM_US
+        self.now.alarmed = tuple(sorted({edge.edge for edge in edges for alarm in edge.alarms if alarm.time_us > since_us}))
         end = self.now.time_us
         start = self.window_from_us if self.window_from_us is not None else end - DEFAULT_WINDOW_US
         window = {"from_us": min(start, end), "to_us": end}

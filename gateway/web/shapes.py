@@ -78,12 +78,20 @@ class VerdictAnswer(msgspec.Struct):
     unit: str = "1"
 
 
+class EdgeAlarm(msgspec.Struct):
+    """An alarm about an edge."""
+
+    what: str
+    time_us: int
+
+
 class EdgeAnswer(msgspec.Struct):
     """One row of `GET /v1/edges`; only what the page shows."""
 
     edge: str
     provenance: str
     revoked_us: int | None = None
+    alarms: list[EdgeAlarm] = []
 
 
 def decode(body: bytes, shape: Any, list_name: str = "") -> Any:

@@ -98,6 +98,8 @@ def overview(now: Snapshot, language: str) -> Overview:
     tiles = tuple(tile(item, now, language) for item in register.equipment) if register else ()
     start_us, end_us = now.window_us
     banner = say(language, now.trouble) if now.trouble else "" if register else say(language, "waiting")
+    if not banner and now.alarmed:
+        banner = f"{say(language, 'edge_alarm')}: {', '.join(now.alarmed)}"
     figures_note = say(language, "no_figures") if now.figures_trouble and now.results else "" if now.results else say(language, "computing")
     return Overview(
         title=(register.title_zh if language == "zh" else register.title_en) if register else "",

@@ -28,6 +28,9 @@ WORDS: dict[str, Word] = {
     "lost": Word("与网关的连接中断：页面停在最后一次收到的数据", "Connection to the gateway lost: the page shows the last data received"),
     "refused": Word("网关拒绝本页的令牌：请检查访问令牌文件", "The gateway refuses this page's token: check the token file"),
     "strange": Word("网关的回答无法理解：版本是否一致？", "The gateway's answer is not understood: are both of the same version?"),
+    "edge_alarm": Word(
+        "警报：同一边缘身份出现两份日志或两种内容，请查看 /v1/edges", "Alarm: two journals or two bodies under one edge's identity, see /v1/edges",
+    ),
     "no_figures": Word("指标暂缺：网关没有回答，下面是上一次的结果", "No new figures: the gateway did not answer; below is the last result"),
     "computing": Word("计算中…", "Being computed…"),
     "no_value": Word("无数值", "no value"),

@@ -1,5 +1,7 @@
 """What people, edges and programs put on record with a real gateway: challenge and answer, commitments, alarms, pruning, revocation, new keys."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -217,6 +219,8 @@ def test_two_edges_with_one_identity_are_fenced_and_alarmed(plant: Plant) -> Non
     assert clone.post(plant.admin, clone.seal(ramp("m-1/gauge", 900, 10))).status_code == 409
     rows = until(lambda: plant.admin.get("/v1/edges").json()[0]["alarms"], "alarms")
     assert [(row["what"], row["epoch"]) for row in rows] == [("fenced", twin.epoch), ("conflict", plant.edge.epoch)]
+    metrics = plant.admin.get("/metrics").text
+    assert 'chejian_edge_alarms{what="fenced"} 1.0' in metrics and 'chejian_edge_alarms{what="conflict"} 1.0' in metrics
     leaves = [bytes.fromhex(row["leaf"]) for row in plant.admin.get("/v1/entries", params={"kind": "audit"}).json()]
     assert sum(b'"edge":"edge-1"' in leaf for leaf in leaves) == 2
     assert plant.edge.post(plant.admin, plant.edge.seal(ramp("m-1/gauge", 30, 10))).status_code == 200, "the first one goes on"
@@ -294,3 +298,34 @@ def test_an_edge_rotates_its_key_and_a_crash_half_way_is_mended(plant: Plant, tm
     SigningKey.create().save(folder / "key.pem")
     assert rotate_edge(plant.url, folder, "edge-2", now_us, "") == new and deliver() == 200
     assert len(plant.admin.get("/v1/entries", params={"kind": "rotation"}).json()) == 1
+
+
+def command(plant: Plant, tmp_path: Path, role: str, *words: str) -> subprocess.CompletedProcess[str]:
+    token = tmp_path / f"{role}.token"
+    token.write_text(plant.roles[role].headers["authorization"].removeprefix("Bearer "))
+    return subprocess.run(
+        [sys.executable, "-m", "chejian", *words, "--url", plant.url, "--token-file", str(token)], capture_output=True, text=True, check=False,
+        timeout=60)
+
+
+def test_an_edge_or_a_former_key_is_revoked_by_command(plant: Plant, tmp_path: Path) -> None:
+    assert command(plant, tmp_path, "admin", "gateway", "revoke", "--edge", "edge-1", "--reason", "stolen").returncode == 0
+    assert plant.admin.get("/v1/edges").json()[0]["revoked_us"] is not None
+    key = plant.admin.get("/v1/trust").json()["gateway"][0]["key"]
+    refused = command(plant, tmp_path, "admin", "gateway", "revoke", "--key", key, "--reason", "copied")
+    assert refused.returncode == 2 and "rotate the present one first" in refused.stderr
+    for wrong in ((), ("--key", key, "--edge", "edge-1")):
+        assert command(plant, tmp_path, "admin", "gateway", "revoke", "--reason", "x", *wrong).returncode == 2
+    assert plant.post("engineer", "/v1/key-revocations", {"key": key, "reason": "x"}).status_code == 403
+
+
+def test_an_evaluator_asks_by_command(plant: Plant, tmp_path: Path) -> None:
+    note = tmp_path / "control.note"
+    done = command(plant, tmp_path, "evaluator", "evidence", "challenge", "edge-1", "m-1/gauge", "--wait-s", "0", "--checkpoint", str(note))
+    assert done.returncode == 0 and "asked: control entry" in done.stdout, done.stderr
+    size = int(note.read_text().split("\n")[1])
+    [asked] = plant.admin.get("/v1/challenges").json()
+    assert asked["index"] < size and asked["author"] == "evaluator:Li Na"
+    silent = command(plant, tmp_path, "evaluator", "evidence", "challenge", "edge-1", "m-1/gauge", "--wait-s", "0.1")
+    assert silent.returncode == 1 and "will not be confirmed" in silent.stderr
+    assert command(plant, tmp_path, "evaluator", "evidence", "challenge", "edge-9", "m-1/gauge").returncode == 2

@@ -174,6 +174,9 @@ def test_a_new_gateway_key_is_learnt_from_the_old_one(process: Process, edge: Se
     assert new != old and any(new in line for line in witness.look())
     trust = httpx.get(f"{process.url}/v1/trust", headers=bearer(admin_of(tmp_path))).json()
     assert [item["key"] for item in trust["gateway"]] == [old, new]
+    entry = httpx.post(f"{process.url}/v1/key-revocations", headers=bearer(admin_of(tmp_path)), json={"key": old, "reason": "copied"}).json()
+    assert (entry["kind"], entry["author"], entry["body"]["key"]) == ("key-revocation", "admin:first start", old)
+    assert "consistent" in witness.look()[-1]
 
 
 def test_tiles_are_served_as_c2sp_writes_them(process: Process, edge: Sender, tmp_path: Path) -> None:

@@ -89,6 +89,15 @@ def test_before_the_first_answer_the_page_says_that_it_waits() -> None:
     assert view.banner == "Waiting for the gateway's first data…" and view.tiles == () and view.figures_note == "Being computed…"
 
 
+def test_two_edges_under_one_identity_are_told_on_the_page() -> None:
+    now = snapshot()
+    assert overview(now, "en").banner == ""
+    now.alarmed = ("edge-1",)
+    assert overview(now, "en").banner.endswith("see /v1/edges: edge-1") and "警报" in overview(now, "zh").banner
+    now.trouble = "lost"
+    assert "edge-1" not in overview(now, "en").banner
+
+
 def test_an_unknown_outcome_is_shown_as_it_is_in_the_colour_of_doubt() -> None:
     now = snapshot()
     now.verdicts[0].outcome = "postponed"
