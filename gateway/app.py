@@ -1,5 +1,9 @@
 """The application: all routes over one open house."""
 
+from types import ModuleType
+from typing import Any
+
+import msgspec
 from fastapi import FastAPI
 
 from analytics.indicator import load_indicators
@@ -16,6 +20,7 @@ from gateway.api import (
     line_protocol,
     live,
     logs,
+    northbound,
     orders,
     readings,
     register,
@@ -25,33 +30,40 @@ from gateway.api import (
 from gateway.documents import document
 from gateway.house import House
 from gateway.problems import LastHandler, add_handlers
-from store.answers import AggregateAnswer, CountAnswer, SignalsAnswer
+from store import answers
 from store.archive import QuarantinedRow
 from store.control_kinds import Prune
-from workshop.wire import (
-    Acknowledgement,
-    AnswerPost,
-    ComponentsPost,
-    ComponentsRow,
-    EnrolAnswer,
-    EnrolRequest,
-    LatestPost,
-    ReadingsAnswer,
-    RequestsAnswer,
-    ResumePost,
-    RotationPost,
-)
+from workshop import wire
 
-SHAPES = (
-    Acknowledgement, AggregateAnswer, ComponentsPost, ComponentsRow, CountAnswer, EnrolAnswer, EnrolRequest, LatestPost, QuarantinedRow,
-    ReadingsAnswer, SignalsAnswer, TrustFile, shapes.BundleRequest, shapes.CheckpointAnswer, shapes.ComponentsAnswer, shapes.EdgeRow,
-    shapes.EquipmentRow, shapes.GapRow, shapes.IndicatorRow, shapes.Invitation, shapes.LatestAnswer, shapes.NewEdge, shapes.NewToken,
-    shapes.ProofAnswer, shapes.Readiness, shapes.RegisterAnswer, shapes.RevisionRow,
-    shapes.TokenAnswer, *figures.SHAPES, *entries.SHAPES, *line_protocol.SHAPES,
-    shapes.EntryRow, shapes.NewChallenge, shapes.Revoke, shapes.RevokeKey, shapes.PruneRequest, shapes.CosignRequest, shapes.LeafRow, AnswerPost,
-    RequestsAnswer,
-    ResumePost, RotationPost, Prune, shapes.OrdersAnswer, *orders.SHAPES, *alerts.SHAPES, shapes.EngineRow,
+GROUPS = (
+    health,
+    batches,
+    line_protocol,
+    live,
+    edges,
+    register,
+    readings,
+    logs,
+    tiles,
+    entries,
+    requests,
+    orders,
+    alerts,
+    engines,
+    northbound,
 )
+"""Files of routes; `SHAPES` of a file are the shapes of its bodies and answers that stand elsewhere than in `gateway.shapes` or `workshop.wire`."""
+
+
+def _structs(module: ModuleType) -> list[type[Any]]:
+    return [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, msgspec.Struct) and item is not msgspec.Struct]
+
+
+def _shapes() -> list[type[Any]]:
+    of_groups = [shape for group in (*GROUPS, figures) for shape in getattr(group, "SHAPES", ())]
+    # A problem is added by the document itself.
+    found = [*_structs(shapes), *_structs(wire), *_structs(answers), *of_groups, TrustFile, QuarantinedRow, Prune]
+    return list(dict.fromkeys(item for item in found if item is not wire.Problem))
 
 
 def create_app(house: House) -> FastAPI:
@@ -61,10 +73,9 @@ def create_app(house: House) -> FastAPI:
         summary="Takes signed batches, keeps them in a log that anyone can check, and answers questions about them. 网关",
     )
     add_handlers(app)
-    for group in (health, batches, line_protocol, live, edges, register, readings, logs, tiles, entries, requests, orders, alerts,
-                  engines):
+    for group in GROUPS:
         app.include_router(group.routes(house))
     app.include_router(figures.routes(house, load_indicators()))
     app.add_middleware(LastHandler, monitoring=house.monitoring)
-    document(app, SHAPES)
+    document(app, _shapes())
     return app

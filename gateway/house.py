@@ -14,6 +14,7 @@ from gateway.ingest import Committer
 from gateway.line_rules import LineRules
 from gateway.live import LiveHub
 from gateway.monitoring import Monitoring
+from gateway.north_log import ConnectedTimes
 from gateway.orders import Orders
 from gateway.settings import GatewaySettings
 from gateway.third_party import ThirdParty
@@ -45,6 +46,7 @@ class House(msgspec.Struct, frozen=True):
     line_rules: LineRules | None = None
     third_party: ThirdParty | None = None
     alerts: Alerts | None = None
+    connected_times: ConnectedTimes | None = None
     second_writer: Writer | None = None
     """Of the engine that is fed beside the first one, for a migration."""
     revisions: Sequence[tuple[int, Workshop]] = ()

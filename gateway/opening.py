@@ -10,11 +10,13 @@ from analytics.indicator import load_indicators
 from evidence.claim import Claim, check_references, parse_claims
 from evidence.packs import load_pack
 from gateway.alert_channels import open_channels
+from gateway.alert_settings import AlertSettings
 from gateway.alert_watch import Watch
 from gateway.alerts import Alerts
 from gateway.auth import Access, admin_token
 from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
+from gateway.figures import Figures
 from gateway.house import House
 from gateway.ingest import Committer
 from gateway.keys import open_archive
@@ -22,6 +24,8 @@ from gateway.line_rules import LineRules
 from gateway.live import LiveHub
 from gateway.lockout import Lockout
 from gateway.monitoring import Monitoring
+from gateway.north_log import ConnectedTimes
+from gateway.northbound import Northbound
 from gateway.orders import Orders
 from gateway.settings import GatewaySettings
 from gateway.third_party import ThirdParty, UnmappedRows
@@ -86,24 +90,54 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
             third = ThirdParty(edge, folder / "line-protocol.pem", archive, committer, clock)
             stack.callback(third.close)
         alerts = _open_alerts(settings, archive, writer, monitoring, clock, stack)
-        yield House(
+        times = _open_times(settings, folder, stack)
+        house = House(
             settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
-            Challenges(archive, register, clock), claims, packs, orders, rules, third, alerts,
-            second_writer, tuple(archive.registers()),
+            Challenges(archive, register, clock), claims, packs, orders, rules, third, alerts, times, second_writer, tuple(archive.registers()),
         )
+        _start_northbound(house, folder, stack)
+        yield house
 
 
 def _open_alerts(
     settings: GatewaySettings, archive: Archive, writer: Writer, monitoring: Monitoring, clock: Clock, stack: contextlib.ExitStack,
 ) -> Alerts | None:
-    if settings.alerts is None:
+    if settings.alerts is None and settings.northbound is None:
         return None
-    alerts = Alerts(open_channels(settings.alerts), archive.origin, clock, monitoring, settings.alerts.digest_s)
+    # A platform gets alarms also where nobody is told by mail.
+    given = settings.alerts or AlertSettings(())
+    alerts = Alerts(open_channels(given), archive.origin, clock, monitoring, given.digest_s)
     stack.callback(alerts.close)
-    watch = Watch(alerts, settings.alerts, archive, writer, monitoring, Path(settings.data), clock)
+    watch = Watch(alerts, given, archive, writer, monitoring, Path(settings.data), clock)
     watch.start()
     stack.callback(watch.close)
     return alerts
+
+
+def _open_times(settings: GatewaySettings, folder: Path, stack: contextlib.ExitStack) -> ConnectedTimes | None:
+    if settings.northbound is None:
+        return None
+    times = ConnectedTimes(folder / "northbound.sqlite", settings.northbound.gap_us)
+    stack.callback(times.close)
+    return times
+
+
+def _start_northbound(house: House, folder: Path, stack: contextlib.ExitStack) -> None:
+    settings = house.settings.northbound
+    if settings is None or house.connected_times is None or house.alerts is None:
+        return
+    indicators = load_indicators()
+    if unknown := set(settings.indicators) - set(indicators):
+        raise ConfigError(f"gateway.toml: [northbound] no indicator '{min(unknown)}'; there are {', '.join(indicators)}")
+    figures = Figures(house, indicators)
+    edge = ThirdParty(settings.edge, folder / "northbound.pem", house.archive, house.committer, house.clock, settings.provenance)
+    stack.callback(edge.close)
+    uplink = Northbound(
+        settings, house.register, house.archive.origin, house.hub, house.connected_times, house.clock,
+        lambda name, window: figures.result(indicators[name], window), house.alerts.recent, edge.submit,
+    )
+    uplink.start()
+    stack.callback(uplink.close)
 
 
 def read_register(settings: GatewaySettings) -> Workshop:

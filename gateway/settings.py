@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.alert_settings import AlertSettings, check_alerts
 from gateway.line_rules import LineSettings
+from gateway.north_settings import NorthSettings, check_northbound
 from store.engine import Engine, load_engine
 from workshop.errors import ConfigError
 
@@ -48,6 +49,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     alerts: AlertSettings | None = None
     """[alerts]: mail and webhooks for what a person should know; without it nobody is told."""
+
+    northbound: NorthSettings | None = None
+    """[northbound]: an uplink to a platform; without it nothing leaves."""
 
     def file(self, name: str) -> Path:
         """A file in the data folder."""
@@ -131,4 +135,5 @@ def parse_gateway(text: bytes | str, file: Path) -> GatewaySettings:
         settings = msgspec.structs.replace(settings, tls_certificate=certificate, tls_key=key)
     claims = str(file.parent / settings.claims) if settings.claims else ""
     alerts = check_alerts(settings.alerts, file) if settings.alerts is not None else None
-    return msgspec.structs.replace(settings, register=str(file.parent / settings.register), claims=claims, alerts=alerts)
+    north = check_northbound(settings.northbound, file) if settings.northbound is not None else None
+    return msgspec.structs.replace(settings, register=str(file.parent / settings.register), claims=claims, alerts=alerts, northbound=north)

@@ -52,22 +52,26 @@ class ThirdParty:
 
     Args:
         key_file: the key of this edge; made at the first start, together with its enrolment.
+        provenance: of this edge.
     Raises:
         ConfigError: an edge of this id is enrolled with another provenance.
     """
 
-    def __init__(self, edge: str, key_file: Path, archive: Archive, committer: Committer, clock: Clock) -> None:
+    def __init__(
+        self, edge: str, key_file: Path, archive: Archive, committer: Committer, clock: Clock, provenance: Provenance = Provenance.THIRD_PARTY,
+    ) -> None:
+        self._provenance = provenance
         self._edge, self._archive, self._committer, self._clock = edge, archive, committer, clock
         if not key_file.exists():
             SigningKey.create().save(key_file)
         self._key = SigningKey.load(key_file)
         record = archive.edge(edge)
-        if record is not None and record.provenance is not Provenance.THIRD_PARTY:
-            raise ConfigError(f"gateway.toml: [line_protocol] edge = '{edge}' is enrolled as {record.provenance.value}; choose another id")
+        if record is not None and record.provenance is not provenance:
+            raise ConfigError(f"gateway.toml: edge = '{edge}' is enrolled as {record.provenance.value}; choose another id")
         if record is None or record.public_key != self._key.public:
             # Nobody holds a token of this edge: its batches come from within.
             nobody = sha256_hex(secrets.token_bytes(32))
-            archive.enrol(EdgeRecord(edge, self._key.public, Provenance.THIRD_PARTY, nobody, clock()), author="gateway")
+            archive.enrol(EdgeRecord(edge, self._key.public, provenance, nobody, clock()), author="gateway")
         self._waiting: list[_Write] = []
         self._lock = threading.Condition()
         self._closed = False
@@ -126,7 +130,7 @@ class ThirdParty:
         for parts in cut_parts(concat([block for block in blocks if len(block)]), MAX_ROWS, MAX_BYTES):
             seq += 1
             header = Header(
-                self._edge, chain.epoch, seq, previous, Provenance.THIRD_PARTY, self._clock(), parts=tuple(part.entry for part in parts),
+                self._edge, chain.epoch, seq, previous, self._provenance, self._clock(), parts=tuple(part.entry for part in parts),
             )
             data = encode_header(header)
             previous = sha256_hex(data)
