@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.config import EdgeSettings, source_context
 from edge.links import Links
+from edge.liveness import Liveness
 from edge.rates import RateMeter
 from edge.recorder import Recorder
 from edge.resume import Resume
@@ -74,10 +75,13 @@ class _Agent:
         self._links = Links(register, equipment, self._recorder, clock)
         directory = status.parent if status is not None else None
         self._supervisors = []
+        mapped: list[str] = []
         for block in settings.source:
             context = source_context(settings, block, register, file, clock=clock, directory=directory, last_us=resume.last_us)
             source = open_source(block.protocol, block.options, context)
+            mapped += [signal.id for signal in context.signals]
             self._supervisors.append(Supervisor(block.name, source, self._recorder, self._links, settings.retry, clock))
+        self._liveness = Liveness(register, mapped)
 
     async def run(self, stop: asyncio.Event) -> None:
         """The whole life."""
@@ -179,6 +183,7 @@ class _Agent:
             _log.warning("edge %s: not everything delivered within %.0f s; the rest goes after the next start", self._settings.edge, drain_s)
 
     def _stored(self, block: Block) -> None:
+        self._liveness.note(block)
         if self._live is not None:
             self._live.note(block)
 
@@ -209,6 +214,7 @@ class _Agent:
             self._recorder.refused, self._live.posts if self._live is not None else 0, self._live.failures if self._live is not None else 0,
             self._recorder.problem, stopped, self._recorder.resume.late, self._recorder.skewed,
         )
+        status.equipment = self._liveness.look(self._links.is_up, status.time_us)
         status.rates = self._rates.note(asyncio.get_running_loop().time(), journal, status.uplink.sent_bytes)
         status.clock_synchronised = self._clock_state().synchronised
         if self._requests is not None:

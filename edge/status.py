@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge.liveness import EquipmentLife
 from edge.rates import Rates
 from store.journal import JournalStatus
 
@@ -78,6 +79,8 @@ class EdgeStatus(msgspec.Struct):
     skewed: int = 0
     """Stored readings that are uncertain because their time is further than `max_skew_s` from their reception."""
     rates: Rates = msgspec.field(default_factory=Rates)
+    equipment: dict[str, EquipmentLife] = {}
+    """Link, last seen and staleness of every signal."""
     clock_offset_us: int | None = None
     """This edge's clock minus the gateway's; None before the gateway has said its time."""
     clock_round_us: int | None = None

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from edge.status import EdgeStatus
 
 _OLD_S = 5
+_MANY, _FEW = 40, 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,6 +66,7 @@ def lines(found: "EdgeStatus") -> list[tuple[str, str]]:
          + (f"; {len(state.problems)} signals give nothing" if state.problems else ""))
         for name, state in found.sources.items()
     ]
+    rows += [(f"{name} 设备", text) for name, text in _lives(found)]
     age = "–" if journal.oldest_us is None else f"{max(0, found.time_us - journal.oldest_us) / 1e6:.0f} s"
     waiting = f"{journal.pending_batches} batches, {_size(journal.pending_bytes)}, and {journal.unsealed_rows} readings not sealed yet"
     room = f"{_size(journal.bytes_on_disk)} of {_size(journal.max_bytes)}; {_size(journal.free_bytes)} free on the disk"
@@ -79,6 +81,24 @@ def lines(found: "EdgeStatus") -> list[tuple[str, str]]:
     ]
     if found.disk:
         rows.append(("disk 磁盘", found.disk))
+    return rows
+
+
+def _lives(found: "EdgeStatus") -> list[tuple[str, str]]:
+    """Equipment: link, last seen, and which signals are silent why; of many only those of which something is to be said."""
+    rows = []
+    for name, life in found.equipment.items():
+        stale: dict[str, list[str]] = {}
+        for signal, why in life.stale().items():
+            stale.setdefault(why, []).append(signal)
+        if not stale and life.link and len(found.equipment) > _MANY:
+            continue
+        link = "link up 在线" if life.link else "planned stop 计划停机" if life.planned is False else "no link 离线"
+        seen = f"seen {max(0, found.time_us - life.heard_us) / 1e6:.0f} s ago" if life.heard_us else "nothing heard yet"
+        silent = "".join(f"; {why}: {', '.join(signals[:_FEW])}{' …' if len(signals) > _FEW else ''}" for why, signals in stale.items())
+        rows.append((name, f"{link}; {seen}; {len(life.signals) - len(life.stale())} of {len(life.signals)} signals fresh{silent}"))
+    if len(rows) < len(found.equipment):
+        rows.append(("other", f"{len(found.equipment) - len(rows)} more, all heard and fresh 其余正常"))
     return rows
 
 

@@ -11,6 +11,7 @@ import msgspec
 from chejian.clock import system_clock_state
 from chejian.commands.edge_status import lines
 from chejian.enrolment import ANSWER, TokenFile
+from edge.liveness import EquipmentLife, SignalLife, Silence
 from edge.rates import RateMeter, Rates
 from edge.status import EdgeStatus, SourceStatus, UplinkState, write_status
 from store.journal import JournalStatus
@@ -43,6 +44,22 @@ def test_depth_age_rates_gaps_and_clock_are_shown() -> None:
         "5.0 MiB of 4.0 GiB; 10.0 GiB free",
     ):
         assert said in text
+
+
+def test_who_is_silent_and_why_is_shown() -> None:
+    fresh, old = SignalLife(90_000_000), SignalLife(60_000_000, Silence.NO_CHANGE)
+    status = status_of(91_000_000)
+    status.equipment = {
+        "cnc-01": EquipmentLife(True, 90_000_000, True, {"load": fresh, "program": old}),
+        "cnc-02": EquipmentLife(False, 60_000_000, False, {"load": SignalLife(60_000_000, Silence.PLANNED)}),
+        "cnc-03": EquipmentLife(False, 0, None, {"load": SignalLife(0, Silence.NO_LINK)}),
+    }
+    shown = dict(lines(status))
+    assert shown["cnc-01 设备"] == "link up 在线; seen 1 s ago; 1 of 2 signals fresh; no change: program"
+    assert shown["cnc-02 设备"] == "planned stop 计划停机; seen 31 s ago; 0 of 1 signals fresh; planned stop: load"
+    assert shown["cnc-03 设备"] == "no link 离线; nothing heard yet; 0 of 1 signals fresh; no link: load"
+    status.equipment = {f"m-{n}": EquipmentLife(n > 0, 90_000_000, True, {"load": fresh}) for n in range(50)}
+    assert [name for name, _ in lines(status) if name.startswith(("m-", "other"))] == ["m-0 设备", "other"]
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:
