@@ -1,7 +1,7 @@
 """Whether a commitment was made before its window: only somebody outside the factory can show it, by a cosignature or a time stamp from before."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -77,3 +77,11 @@ def of_time(claims: Iterable[Claim], control: Control, seen: Iterable[Sighting],
             )
         remarks.append(Remark(words, False, None, frozenset({claim.id})))
     return remarks
+
+
+def predicted(control: Control, seen: Sequence[Sighting]) -> list[str]:
+    """How many predictions the log holds, and how many of them are shown to be made before the time that they are about."""
+    if not control.predictions:
+        return []
+    before = sum(any(item.size > index and item.time_us <= body.from_us for item in seen) for index, body in control.predictions)
+    return [f"{len(control.predictions)} predictions, {before} of them shown to be made before their time"]

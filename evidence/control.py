@@ -10,6 +10,7 @@ from store.control_kinds import (
     KINDS,
     Announcement,
     Answer,
+    Audit,
     Body,
     Challenge,
     Commitment,
@@ -18,6 +19,7 @@ from store.control_kinds import (
     KeyRevocation,
     LostBatches,
     Origin,
+    Prediction,
     Prune,
     RegisterRevision,
     Restore,
@@ -89,6 +91,10 @@ class Control(msgspec.Struct):
     sealed: dict[int, bytes] = {}
     """Root of the data log by size, from "checkpoint" and "restore" entries."""
     commitments: list[Committed] = []
+    predictions: list[tuple[int, Prediction]] = []
+    """(index of the entry, prediction)"""
+    alarms: dict[tuple[str, str], int] = {}
+    """How often something about an edge was alarmed, by (what, edge)."""
     announcements: list[tuple[int, Announcement]] = []
     """(index of the entry, announcement)"""
     prunes: list[Prune] = []
@@ -184,17 +190,28 @@ class Control(msgspec.Struct):
                 self._seal(body.data_size, body.data_root)
                 self.restores.append(body)
             case Commitment():
+                _check_claimant(body)
                 self.commitments.append(Committed(index, time_us, body))
-            case Announcement():
-                self.announcements.append((index, body))
-            case Prune():
-                self.prunes.append(body)
-            case Witness():
-                self.witnesses.append(body)
             case Challenge():
                 self.challenges[index] = Asked(time_us, body)
             case Answer():
                 self._answer(time_us, body)
+            case _:
+                self._keep(index, body)
+
+    def _keep(self, index: int, body: Body) -> None:
+        """Entries that stand for themselves."""
+        match body:
+            case Announcement():
+                self.announcements.append((index, body))
+            case Prediction():
+                self.predictions.append((index, body))
+            case Prune():
+                self.prunes.append(body)
+            case Witness():
+                self.witnesses.append(body)
+            case Audit() if body.edge:
+                self.alarms[body.what, body.edge] = self.alarms.get((body.what, body.edge), 0) + 1
             case _:
                 pass
 
@@ -254,6 +271,16 @@ class Control(msgspec.Struct):
         if not events:
             raise Rejected(f"edge '{edge}' is not enrolled")
         return events[-1]
+
+
+def _check_claimant(body: Commitment) -> None:
+    """The claimant's own signature, where a commitment has one."""
+    if body.claimant_key:
+        good = verify(body.claimant_key, "commitment", body.digest.encode(), decode_signature(body.claimant_signature))
+    else:
+        good = not body.claimant_signature
+    if not good:
+        raise Rejected(f"commitment to '{body.claim}': not signed by the claimant that it names")
 
 
 def control_of(entries: Iterable[ControlEntry]) -> Control:

@@ -22,7 +22,7 @@ import msgspec
 
 from analytics.indicator import Indicator, Result, load_indicators
 from evidence.bag import BagReader
-from evidence.beforehand import of_time, sightings
+from evidence.beforehand import of_time, predicted, sightings
 from evidence.bundle import remarks_on
 from evidence.claim import Claim
 from evidence.control import Control
@@ -111,7 +111,8 @@ def verify(
         steps.note(12, False, "consistent, signer unknown: no trust file; get one from outside the bundle and give it with --trust")
     else:
         outside = f"seen {len(seen)} times by {', '.join(sorted({item.by for item in seen}))}" if seen else "no known witness has seen the log"
-        steps.note(12, True, f"gateway '{trust.origin}' and its edges are known from the trust file; {outside}")
+        steps.note(12, True, "; ".join((
+            f"gateway '{trust.origin}' and its edges are known from the trust file", outside, *predicted(control, seen))))
     return Verification(trust is not None, tuple(steps.done), verdicts, found.results, predicate)
 
 
@@ -132,6 +133,7 @@ def _check_logs(path: Path, trust: TrustFile | None, steps: Steps) -> tuple[BagR
         control, roots = check_control(bag, predicate, checkpoints["control"], keys, pinned["control"])
         said.append(f"{control.size} entries from the first, all signed, root as signed; {len(pinned['control'])} pinned checkpoints extended")
         said.extend(_restores(control))
+        said.extend(f"alarmed: '{what}' about edge '{edge}', {count} times" for (what, edge), count in sorted(control.alarms.items()))
         said.extend(f"{count} entries '{kind}' not known to this program" for kind, count in sorted(control.unknown.items()))
     with steps.run(5) as said:
         covered = check_range(bag, predicate, checkpoints["data"], control, pinned["data"])

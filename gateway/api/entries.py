@@ -97,6 +97,10 @@ def _check(given: Body, caller: Caller, house: House) -> None:
             raise Rejected("commitment: a claimant's signature needs the claimant's key")
     if isinstance(given, Prediction | Feedback) and given.equipment not in {item.id for item in house.register.equipment}:
         raise Rejected(f"body: no equipment '{given.equipment}' in the register")
+    if isinstance(given, Feedback) and given.about is not None:
+        found = house.archive.control_entries(max(0, given.about), "prediction", given.about + 1)
+        if not found or found[0].body["equipment"] != given.equipment:
+            raise Rejected(f"feedback: control entry {given.about} is no prediction about '{given.equipment}'")
     if isinstance(given, Announcement):
         edge = house.archive.edge(given.edge)
         if edge is None or edge.provenance is Provenance.DERIVED or given.from_seq > given.to_seq or given.from_seq == 0:

@@ -175,7 +175,7 @@ def test_only_the_edge_that_was_asked_can_answer_and_once(plant: Plant) -> None:
 
 COMMITMENT = {"claim": "networking", "indicator": "networking_rate_all", "from_us": 10, "to_us": 20, "equipment": ["m-1", "m-2"], "digest": "ab" * 32}
 DECLARATION = {"name": "baseline defect rate", "value": "0.031", "unit": "1", "from_us": 1, "to_us": 2, "attachment": "cd" * 32}
-FEEDBACK = {"equipment": "m-1", "from_us": 1, "to_us": 2, "finding": "failure", "about": 3}
+FEEDBACK = {"equipment": "m-1", "from_us": 1, "to_us": 2, "finding": "failure", "about": None}
 PREDICTION = {"model": "bearing-1", "equipment": "m-1", "what": "bearing failure", "from_us": 1, "to_us": 2, "score": "0.87", "digest": "ef" * 32}
 ANNOUNCEMENT = {"edge": "edge-1", "epoch": 1, "from_seq": 5, "to_seq": 9, "from_us": 1, "to_us": 2, "why": "back-fill"}
 
@@ -195,6 +195,13 @@ def test_what_is_put_on_record_names_its_author(plant: Plant, path: str, body: d
     assert all(body.items() <= row["body"].items() for row in rows)
     for wrong in ({"unknown": 1}, {"from_us": 30}, {"to_us": -1}):
         assert plant.post("admin", f"/v1/{path}", body | wrong).status_code == 400, wrong
+
+
+def test_feedback_is_about_a_prediction_of_the_same_machine(plant: Plant) -> None:
+    index = plant.post("engineer", "/v1/predictions", PREDICTION).json()["index"]
+    assert plant.post("engineer", "/v1/feedback", FEEDBACK | {"about": index}).status_code == 200
+    for wrong in ({"about": 0}, {"about": -1}, {"about": 2**40}, {"about": index, "equipment": "m-2"}):
+        assert plant.post("engineer", "/v1/feedback", FEEDBACK | wrong).status_code == 400, wrong
 
 
 def test_commitments_name_machines_of_the_register_and_may_carry_a_claimants_signature(plant: Plant) -> None:

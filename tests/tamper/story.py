@@ -78,7 +78,7 @@ class Story:
         claim = next(item for item in self.claims if item.id == "defect-rate")
         machines = tuple(item.id for item in plant.register.equipment)
         digest = sha256_hex(canonical_json(claim))
-        archive.add(Commitment(claim.id, "defect_rate", WINDOW.start_us, WINDOW.end_us, machines, digest, "key", "signature"), author="engineer")
+        archive.add(Commitment(claim.id, "defect_rate", WINDOW.start_us, WINDOW.end_us, machines, digest, *self._claimed(digest)), author="engineer")
         archive.add(Declaration("baseline", "0.1", "1", 1, 2, DIGEST, "from the books"), author="engineer")
         at = archive.add(Prediction("bearing", "cnc-01", "wear", 1, 2, "0.5", DIGEST), author="service")
         archive.add(Feedback("cnc-01", 1, 2, "confirmed", at, "seen"), author="engineer")
@@ -95,6 +95,11 @@ class Story:
         note = cosign(archive.checkpoint("control"), "witness.example", self.witness, (T0 - 1800 * SECOND_US) // SECOND_US)
         archive.add(Witness("witness.example", self.witness.public, (Cosignature(note, "stamp"),)), author="witness")
         archive.prune(BASELINE.start_us + 30 * SECOND_US, author="operator", reason="retention")
+
+    def _claimed(self, digest: str) -> tuple[str, str]:
+        """The claimant's key and its signature over the digest."""
+        claimant = SigningKey.create()
+        return claimant.public, encode_signature(claimant.sign("commitment", digest.encode()))
 
     def _rotations(self) -> None:
         plant, edge, new = self.plant, self.plant.edges["edge-1"], SigningKey.create()

@@ -121,6 +121,8 @@ def test_the_story_itself_verifies_and_has_something_of_everything(story: Story)
     assert {item.why for item in found.predicate.absent} == {"withheld", "pruned"}
     assert {entry.kind for entry in story.plant.archive.control_entries()} == set(KINDS)
     assert "shown" in {item.claim: item.reason for item in found.verdicts}["defect-rate"]
+    assert "alarmed: 'fenced' about edge 'edge-3', 1 times" in found.steps[3].text
+    assert "1 predictions, 0 of them shown to be made before their time" in found.steps[11].text
 
 
 @pytest.mark.parametrize(("table", "more"), [(PREDICATE, {Statement, Subject}), (PROOF, set())])
