@@ -1,0 +1,157 @@
+"""Fault classes 8 to 12 and 22: long outage, flapping link, lost acknowledgements, half-open connections, a busy gateway, a revoked token."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from store.journal import JournalLimits, WhenFull
+from tests.faults.site import Site
+from tests.faults.wire import Fault
+from tests.unit.edge.rig import until
+from tests.unit.gateway.plant import Process, admin_of, bearer
+from workshop.batch import ClockState
+
+HOUR_US = 3_600_000_000
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(tmp_path_factory.mktemp("gateway"))
+    process.start()
+    yield process
+    process.close()
+
+
+@pytest.mark.parametrize("every_s", [pytest.param(10, id="short"), pytest.param(1, id="long", marks=pytest.mark.long)])
+@pytest.mark.parametrize("policy", list(WhenFull))
+async def test_class_8_an_outage_of_72_hours(gateway: Process, tmp_path: Path, policy: WhenFull, every_s: int) -> None:
+    """The clock is passed in, so nobody waits. With room for everything all of it arrives; with too little the oldest is dropped and declared."""
+    now = [1_700_000_000_000_000]
+    drops = policy is WhenFull.DROP_OLDEST
+    limits = JournalLimits(min_free_bytes=0, when_full=policy, max_bytes=7_000_000 // (every_s + 1) if drops else 2**30)
+    site = Site(tmp_path, gateway, f"edge-8-{policy.value}-{every_s}"[:40].rstrip("-"), limits, clock=lambda: now[0])
+    site.wire.set(Fault.CUT)
+    async with site.sending() as uplink:
+        for hour in range(72):
+            start_us = now[0]
+            now[0] += HOUR_US
+            await asyncio.to_thread(site.emit, 3600 // every_s, start_us=start_us, step_us=every_s * 1_000_000)
+            assert site.journal._db.used_bytes < 1.3 * limits.max_bytes, hour
+        await until(lambda: uplink.state.state == "waiting", "still away")
+        site.wire.set(Fault.NONE)
+        await site.delivered()
+        # While and after that live readings go on.
+        await asyncio.to_thread(site.emit, 5, start_us=now[0], step_us=every_s * 1_000_000)
+        await site.delivered()
+    counts = site.check()
+    assert (counts["in_gaps"] > 0) == drops and counts["stored"] > counts["emitted"] / 10
+    assert site.journal.status().dropped_rows == counts["in_gaps"]
+    site.journal.close()
+
+
+@pytest.mark.parametrize("cuts", [pytest.param(8, id="short"), pytest.param(200, id="long", marks=pytest.mark.long)])
+async def test_class_9_a_flapping_link_makes_progress_and_doubles_nothing(gateway: Process, tmp_path: Path, cuts: int) -> None:
+    site, lots = Site(tmp_path, gateway, f"edge-9-{cuts}"), random.Random(9)
+    seen = [0]
+    async with site.sending():
+        for _ in range(cuts):
+            # Each connection ends somewhere in a request, now and then between two.
+            site.wire.cut_after = lots.choice([lots.randrange(1, 400), lots.randrange(400, 20_000)])
+            site.wire.set(Fault.NONE)
+            before, opened = site.journal.watermark, site.wire.connections
+            await asyncio.to_thread(site.emit, 20)
+            await until(lambda b=before, o=opened: site.journal.watermark > b or site.wire.connections > o + 1, "tried")
+            site.wire.set(Fault.CUT)
+            assert site.journal.watermark >= seen[-1], "progress is monotone"
+            seen.append(site.journal.watermark)
+        site.wire.cut_after = None
+        site.wire.set(Fault.NONE)
+        await site.delivered()
+    assert site.check()["in_gaps"] == 0 and site.wire.connections > cuts
+    site.journal.close()
+
+
+async def test_class_10_an_acknowledgement_lost_after_the_commit_doubles_nothing(gateway: Process, tmp_path: Path) -> None:
+    site = Site(tmp_path, gateway, "edge-10")
+    site.wire.set(Fault.LOSE_ANSWERS)
+    async with site.sending():
+        for _ in range(4):
+            await asyncio.to_thread(site.emit, 10)
+        await until(lambda: site.wire.lost_answers >= 3, "answers are lost")
+        assert site.journal.watermark == 0, "not acknowledged, so not forgotten"
+        site.wire.set(Fault.NONE)
+        await site.delivered()
+    assert site.check()["in_gaps"] == 0
+    async with httpx.AsyncClient(base_url=gateway.url, headers=bearer(admin_of(gateway.folder))) as client:
+        row = next(row for row in (await client.get("/v1/edges")).json() if row["edge"] == "edge-10")
+        assert row["watermark"] == site.journal.status().last_seq and not row["alarms"], "both count the same"
+    site.journal.close()
+
+
+async def test_class_11_a_half_open_connection_is_given_up_and_made_anew(gateway: Process, tmp_path: Path) -> None:
+    site = Site(tmp_path, gateway, "edge-11")
+    async with site.sending(keep_alive_s=0.5) as uplink:
+        await asyncio.to_thread(site.emit, 5)
+        await site.delivered()
+        opened = site.wire.connections
+        site.wire.set(Fault.BLACK_HOLE)
+        began = asyncio.get_running_loop().time()
+        await asyncio.to_thread(site.emit, 5)
+        await until(lambda: uplink.state.failures, "found", 20)
+        waited_s = asyncio.get_running_loop().time() - began
+        assert uplink.state.state == "waiting"
+        limits = uplink._client.timeout
+        assert limits.read is not None and limits.read < 2 * 0.5, "what bounds it; the rest of the time is this computer's"
+        assert waited_s >= limits.read, "not given up early either"
+        site.wire.set(Fault.NONE)
+        await site.delivered()
+        assert site.wire.connections > opened, "over a new connection"
+    assert site.check()["in_gaps"] == 0
+    site.journal.close()
+
+
+async def test_class_12_a_busy_gateway_is_asked_seldom_and_catches_up(gateway: Process, tmp_path: Path) -> None:
+    """Several edges meet 503 with Retry-After; none asks again before that, and all deliver once the gateway has time."""
+    sites = [Site(tmp_path, gateway, f"edge-12-{number}") for number in range(6)]
+    for site in sites:
+        site.wire.set(Fault.BUSY)
+        site.emit(20)
+
+    async def deliver(site: Site) -> None:
+        async with site.sending() as uplink:
+            await until(lambda: site.wire.busy >= 2, "asked again")
+            assert uplink.state.state == "waiting" and "503" in uplink.state.why
+            await asyncio.to_thread(site.emit, 5)
+            site.wire.set(Fault.NONE)
+            asked = site.wire.busy
+            await site.delivered()
+            assert asked <= 3, "Retry-After: 1 was kept"
+
+    await asyncio.gather(*(deliver(site) for site in sites))
+    for site in sites:
+        assert site.check()["in_gaps"] == 0
+        site.journal.close()
+
+
+async def test_class_22_a_revoked_token_is_refused_and_a_new_one_taken_without_a_restart(gateway: Process, tmp_path: Path) -> None:
+    site = Site(tmp_path, gateway, "edge-22")
+    async with site.sending() as uplink:
+        await asyncio.to_thread(site.emit, 5)
+        await site.delivered()
+        async with httpx.AsyncClient(base_url=gateway.url, headers=bearer(admin_of(gateway.folder))) as client:
+            assert (await client.post("/v1/edges/edge-22/revocation", json={"reason": "stolen"})).status_code == 204
+        await asyncio.to_thread(site.emit, 5)
+        await until(lambda: uplink.is_stopped, "refused at once")
+        assert "401" in uplink.state.why or "403" in uplink.state.why
+        for _ in range(3):
+            await asyncio.to_thread(site.emit, 5)
+        assert site.journal.watermark < site.journal.status().last_seq, "the journal keeps filling"
+        await asyncio.to_thread(site.enrol)
+        await site.delivered()
+    assert site.check()["in_gaps"] == 0
+    site.journal.seal(ClockState())
+    site.journal.close()
