@@ -11,6 +11,7 @@ import httpx
 
 from edge.config import SealBlock
 from edge.uplink import Uplink
+from edge.worker import Worker
 from store.journal import EdgeJournal, JournalLimits
 from tests.faults.oracle import Delivered, Key
 from tests.faults.wire import Wire
@@ -26,7 +27,7 @@ LIMITS = JournalLimits(min_free_bytes=0)
 
 
 class Site:
-    """Emits numbered readings of two machines; `sending` runs an uplink over the wire."""
+    """Emits numbered readings of two machines, and `sending` runs an uplink over the wire. While it does, use the journal through `worker`."""
 
     def __init__(self, folder: Path, gateway: Process, name: str, limits: JournalLimits = LIMITS, clock: Callable[[], int] = now_us) -> None:
         self.name, self.gateway = name, gateway
@@ -35,6 +36,7 @@ class Site:
         self.journal = EdgeJournal.open(
             folder / f"{name}.sqlite", edge=name, provenance=Provenance.SIMULATED, key=self.sender.key, clock=clock, limits=limits
         )
+        self.worker = Worker()
         self.wire = Wire(gateway.port)
         self.emitted: dict[Key, Any] = {}
         self._lots = random.Random(name)
@@ -65,7 +67,7 @@ class Site:
         """An uplink at work over the wire."""
         url = await self.wire.start()
         options = {"seal": SealBlock(every_s=0.1, away_s=0.1), "max_retry_s": 0.1, "keep_alive_s": 5.0} | more
-        uplink = Uplink(url, lambda: self.sender.token, self.journal, **options)
+        uplink = Uplink(url, lambda: self.sender.token, self.journal, worker=self.worker, **options)
         stop = asyncio.Event()
         task = asyncio.create_task(uplink.run(stop))
         try:
@@ -75,6 +77,11 @@ class Site:
             await task
             await uplink.close()
             await self.wire.close()
+
+    def close(self) -> None:
+        """Ends it."""
+        self.worker.close()
+        self.journal.close()
 
     async def delivered(self, within_s: float = 60.0) -> None:
         """Waits until the gateway has acknowledged everything."""

@@ -13,7 +13,6 @@ from tests.faults.site import Site
 from tests.faults.wire import Fault
 from tests.unit.edge.rig import until
 from tests.unit.gateway.plant import Process, admin_of, bearer
-from workshop.batch import ClockState
 
 HOUR_US = 3_600_000_000
 
@@ -39,18 +38,18 @@ async def test_class_8_an_outage_of_72_hours(gateway: Process, tmp_path: Path, p
         for hour in range(72):
             start_us = now[0]
             now[0] += HOUR_US
-            await asyncio.to_thread(site.emit, 3600 // every_s, start_us=start_us, step_us=every_s * 1_000_000)
+            await site.worker.call(site.emit, 3600 // every_s, start_us=start_us, step_us=every_s * 1_000_000)
             assert site.journal._db.used_bytes < 1.3 * limits.max_bytes, hour
         await until(lambda: uplink.state.state == "waiting", "still away")
         site.wire.set(Fault.NONE)
         await site.delivered()
         # While and after that live readings go on.
-        await asyncio.to_thread(site.emit, 5, start_us=now[0], step_us=every_s * 1_000_000)
+        await site.worker.call(site.emit, 5, start_us=now[0], step_us=every_s * 1_000_000)
         await site.delivered()
     counts = site.check()
     assert (counts["in_gaps"] > 0) == drops and counts["stored"] > counts["emitted"] / 10
     assert site.journal.status().dropped_rows == counts["in_gaps"]
-    site.journal.close()
+    site.close()
 
 
 @pytest.mark.parametrize("cuts", [pytest.param(8, id="short"), pytest.param(200, id="long", marks=pytest.mark.long)])
@@ -63,7 +62,7 @@ async def test_class_9_a_flapping_link_makes_progress_and_doubles_nothing(gatewa
             site.wire.cut_after = lots.choice([lots.randrange(1, 400), lots.randrange(400, 20_000)])
             site.wire.set(Fault.NONE)
             before, opened = site.journal.watermark, site.wire.connections
-            await asyncio.to_thread(site.emit, 20)
+            await site.worker.call(site.emit, 20)
             await until(lambda b=before, o=opened: site.journal.watermark > b or site.wire.connections > o + 1, "tried")
             site.wire.set(Fault.CUT)
             assert site.journal.watermark >= seen[-1], "progress is monotone"
@@ -72,7 +71,7 @@ async def test_class_9_a_flapping_link_makes_progress_and_doubles_nothing(gatewa
         site.wire.set(Fault.NONE)
         await site.delivered()
     assert site.check()["in_gaps"] == 0 and site.wire.connections > cuts
-    site.journal.close()
+    site.close()
 
 
 async def test_class_10_an_acknowledgement_lost_after_the_commit_doubles_nothing(gateway: Process, tmp_path: Path) -> None:
@@ -80,7 +79,7 @@ async def test_class_10_an_acknowledgement_lost_after_the_commit_doubles_nothing
     site.wire.set(Fault.LOSE_ANSWERS)
     async with site.sending():
         for _ in range(4):
-            await asyncio.to_thread(site.emit, 10)
+            await site.worker.call(site.emit, 10)
         await until(lambda: site.wire.lost_answers >= 3, "answers are lost")
         assert site.journal.watermark == 0, "not acknowledged, so not forgotten"
         site.wire.set(Fault.NONE)
@@ -89,18 +88,18 @@ async def test_class_10_an_acknowledgement_lost_after_the_commit_doubles_nothing
     async with httpx.AsyncClient(base_url=gateway.url, headers=bearer(admin_of(gateway.folder))) as client:
         row = next(row for row in (await client.get("/v1/edges")).json() if row["edge"] == "edge-10")
         assert row["watermark"] == site.journal.status().last_seq and not row["alarms"], "both count the same"
-    site.journal.close()
+    site.close()
 
 
 async def test_class_11_a_half_open_connection_is_given_up_and_made_anew(gateway: Process, tmp_path: Path) -> None:
     site = Site(tmp_path, gateway, "edge-11")
     async with site.sending(keep_alive_s=0.5) as uplink:
-        await asyncio.to_thread(site.emit, 5)
+        await site.worker.call(site.emit, 5)
         await site.delivered()
         opened = site.wire.connections
         site.wire.set(Fault.BLACK_HOLE)
         began = asyncio.get_running_loop().time()
-        await asyncio.to_thread(site.emit, 5)
+        await site.worker.call(site.emit, 5)
         await until(lambda: uplink.state.failures, "found", 20)
         waited_s = asyncio.get_running_loop().time() - began
         assert uplink.state.state == "waiting"
@@ -111,7 +110,7 @@ async def test_class_11_a_half_open_connection_is_given_up_and_made_anew(gateway
         await site.delivered()
         assert site.wire.connections > opened, "over a new connection"
     assert site.check()["in_gaps"] == 0
-    site.journal.close()
+    site.close()
 
 
 async def test_class_12_a_busy_gateway_is_asked_seldom_and_catches_up(gateway: Process, tmp_path: Path) -> None:
@@ -125,7 +124,7 @@ async def test_class_12_a_busy_gateway_is_asked_seldom_and_catches_up(gateway: P
         async with site.sending() as uplink:
             await until(lambda: site.wire.busy >= 2, "asked again")
             assert uplink.state.state == "waiting" and "503" in uplink.state.why
-            await asyncio.to_thread(site.emit, 5)
+            await site.worker.call(site.emit, 5)
             site.wire.set(Fault.NONE)
             asked = site.wire.busy
             await site.delivered()
@@ -134,24 +133,23 @@ async def test_class_12_a_busy_gateway_is_asked_seldom_and_catches_up(gateway: P
     await asyncio.gather(*(deliver(site) for site in sites))
     for site in sites:
         assert site.check()["in_gaps"] == 0
-        site.journal.close()
+        site.close()
 
 
 async def test_class_22_a_revoked_token_is_refused_and_a_new_one_taken_without_a_restart(gateway: Process, tmp_path: Path) -> None:
     site = Site(tmp_path, gateway, "edge-22")
     async with site.sending() as uplink:
-        await asyncio.to_thread(site.emit, 5)
+        await site.worker.call(site.emit, 5)
         await site.delivered()
         async with httpx.AsyncClient(base_url=gateway.url, headers=bearer(admin_of(gateway.folder))) as client:
             assert (await client.post("/v1/edges/edge-22/revocation", json={"reason": "stolen"})).status_code == 204
-        await asyncio.to_thread(site.emit, 5)
+        await site.worker.call(site.emit, 5)
         await until(lambda: uplink.is_stopped, "refused at once")
         assert "401" in uplink.state.why or "403" in uplink.state.why
         for _ in range(3):
-            await asyncio.to_thread(site.emit, 5)
+            await site.worker.call(site.emit, 5)
         assert site.journal.watermark < site.journal.status().last_seq, "the journal keeps filling"
         await asyncio.to_thread(site.enrol)
         await site.delivered()
     assert site.check()["in_gaps"] == 0
-    site.journal.seal(ClockState())
-    site.journal.close()
+    site.close()
