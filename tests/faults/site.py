@@ -9,7 +9,10 @@ from typing import Any
 
 import httpx
 
-from edge.config import SealBlock
+from edge.config import CommitBlock, SealBlock
+from edge.recorder import Recorder
+from edge.resume import Resume
+from edge.source import Delivery
 from edge.uplink import Uplink
 from edge.worker import Worker
 from store.journal import EdgeJournal, JournalLimits
@@ -33,13 +36,18 @@ class Site:
         self.name, self.gateway = name, gateway
         self.sender = Sender(name)
         self.enrol()
-        self.journal = EdgeJournal.open(
-            folder / f"{name}.sqlite", edge=name, provenance=Provenance.SIMULATED, key=self.sender.key, clock=clock, limits=limits
-        )
+        self.clock, self._limits, self._file = clock, limits, folder / f"{name}.sqlite"
+        self.journal = self.open()
         self.worker = Worker()
         self.wire = Wire(gateway.port)
         self.emitted: dict[Key, Any] = {}
         self._lots = random.Random(name)
+
+    def open(self) -> EdgeJournal:
+        """The journal, again after it was closed."""
+        return EdgeJournal.open(
+            self._file, edge=self.name, provenance=Provenance.SIMULATED, key=self.sender.key, clock=self.clock, limits=self._limits
+        )
 
     def enrol(self) -> None:
         """Gets a token, again with the same key."""
@@ -61,6 +69,24 @@ class Site:
         self.emitted |= {(row.signal, row.source_time_us): row.value for row in rows}
         if seals:
             self.journal.seal(ClockState())
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[Recorder]:
+        """A recorder at work on the journal, as after a start of the edge."""
+        resume = Resume(self.journal.positions(), SIGNALS, self.journal.remembered())
+        recorder = Recorder(self.journal, self.worker, resume, CommitBlock(), lambda block: None, 300.0)
+        task = asyncio.create_task(recorder.run())
+        try:
+            yield recorder
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def record(self, recorder: Recorder, rows: list[Reading], **more: Any) -> None:
+        """Hands these readings to the recorder as one delivery, and waits until they are on disk."""
+        self.emitted |= {(row.signal, row.source_time_us): row.value for row in rows}
+        await recorder.put("cell", [Delivery(block_of(rows), **more)])
+        await recorder.flush()
 
     @asynccontextmanager
     async def sending(self, **more: Any) -> AsyncIterator[Uplink]:

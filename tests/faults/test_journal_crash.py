@@ -1,5 +1,6 @@
-"""Promise 1: a reading is on disk before its source is told. The edge's process is killed at random points; the disk refuses to write."""
+"""Fault classes 1, 3 and 6, promise 1: a reading is on disk before its source is told. The process is killed at random points; the disk refuses."""
 
+import asyncio
 import random
 import resource
 import subprocess
@@ -7,10 +8,15 @@ import sys
 import textwrap
 from pathlib import Path
 
+import httpx
 import pytest
 
+from edge.uplink import Uplink
 from store.journal import EdgeJournal, JournalLimits
 from store.signing import SigningKey
+from tests.faults import killed_edge
+from tests.faults.oracle import Delivered
+from tests.unit.gateway.plant import Process, Sender, admin_of
 from workshop.batch import ClockState, Gap, Provenance, decode_header
 from workshop.block import block_of
 from workshop.errors import ConfigError, NotConnected
@@ -18,7 +24,9 @@ from workshop.part import decode_part
 from workshop.reading import Reading
 
 T0 = 1_700_000_000_000_000
-KILLS = 8
+KILLS = [pytest.param(8, id="short"), pytest.param(200, id="long", marks=pytest.mark.long)]
+DELIVERING = [pytest.param(4, id="short"), pytest.param(40, id="long", marks=pytest.mark.long)]
+ROOT = Path(__file__).parents[2]
 
 # Appends readings i = first, first + 1 … of two signals; says "i" once append has returned; seals and acknowledges now and then.
 CHILD = textwrap.dedent("""
@@ -70,12 +78,13 @@ def delivered(journal: EdgeJournal) -> tuple[list[Reading], list[Gap]]:
     return readings, gaps
 
 
-def test_promise_1_kill_at_random_points_loses_nothing_that_append_returned(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+def test_class_1_promise_1_kill_at_random_points_loses_nothing_that_append_returned(tmp_path: Path, kills: int) -> None:
     SigningKey.create().save(tmp_path / "key.pem")
     lots = random.Random(8)
     told = -1
-    for _ in range(KILLS):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    for _ in range(kills):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert child.stdout is not None
         for _, text in zip(range(lots.randrange(1, 60)), child.stdout, strict=False):
             told = int(text)
@@ -99,9 +108,46 @@ def test_promise_1_kill_at_random_points_loses_nothing_that_append_returned(tmp_
         journal.close()
 
 
+@pytest.mark.parametrize("kills", DELIVERING)
+def test_class_1_kill_while_delivering_loses_and_doubles_nothing(gateway: Process, tmp_path: Path, kills: int) -> None:
+    """Recorder, journal and uplink in one process, killed at random points of all three; what the gateway holds is what was told, once."""
+    sender = Sender(f"edge-1-{kills}")
+    with httpx.Client(base_url=gateway.url) as client:
+        sender.enrol(client, admin_of(gateway.folder))
+    sender.key.save(tmp_path / "key.pem")
+    lots, told = random.Random(1), -1
+    command = [sys.executable, "-m", "tests.faults.killed_edge", str(tmp_path), sender.edge, gateway.url, sender.token]
+    for _ in range(kills):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert child.stdout is not None
+        for _, text in zip(range(lots.randrange(1, 150)), child.stdout, strict=False):
+            told = int(text)
+        child.kill()
+        for text in child.stdout:
+            told = int(text) if text.endswith("\n") else told
+        child.stdout.close()
+        child.wait()
+    journal = EdgeJournal.open(
+        tmp_path / f"{sender.edge}.sqlite", edge=sender.edge, provenance=Provenance.SIMULATED, key=sender.key, clock=lambda: T0
+    )
+    asyncio.run(drain(journal, gateway.url, sender.token))
+    journal.close()
+    number_of = range(told + 10_000)
+    emitted = {(signal, killed_edge.T0 + n * killed_edge.STEP_US): killed_edge.value(signal, n) for n in number_of for signal in killed_edge.SIGNALS}
+    surely = [key for key in emitted if key[1] <= killed_edge.T0 + told * killed_edge.STEP_US]
+    delivered = Delivered.of_gateway(gateway.folder / "data", sender.edge)
+    assert delivered.check(emitted, surely=surely)["in_gaps"] == 0 and len(delivered.readings) >= len(surely) > 0
+
+
+async def drain(journal: EdgeJournal, url: str, token: str) -> None:
+    uplink = Uplink(url, token, journal)
+    assert await uplink.drain(30)
+    await uplink.close()
+
+
 def test_a_second_process_is_refused_and_the_lock_ends_with_its_holder(tmp_path: Path) -> None:
     SigningKey.create().save(tmp_path / "key.pem")
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert child.stdout is not None
     child.stdout.readline()
     with pytest.raises(ConfigError, match="in use by another process"):
@@ -112,7 +158,7 @@ def test_a_second_process_is_refused_and_the_lock_ends_with_its_holder(tmp_path:
     open_journal(tmp_path).close()
 
 
-def test_a_disk_that_refuses_to_write_is_never_a_success(tmp_path: Path) -> None:
+def test_class_6_a_disk_that_refuses_to_write_is_never_a_success(tmp_path: Path) -> None:
     SigningKey.create().save(tmp_path / "key.pem")
     journal = open_journal(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -139,7 +185,7 @@ def test_a_disk_that_refuses_to_write_is_never_a_success(tmp_path: Path) -> None
         journal.close()
 
 
-def test_a_torn_write_ahead_log_keeps_every_whole_transaction(tmp_path: Path) -> None:
+def test_class_3_a_torn_write_ahead_log_keeps_every_whole_transaction(tmp_path: Path) -> None:
     SigningKey.create().save(tmp_path / "key.pem")
     journal = open_journal(tmp_path)
     sizes = []

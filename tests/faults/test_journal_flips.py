@@ -1,4 +1,4 @@
-"""Promise 5: nothing is dropped in silence. One bit of the journal's file changes anywhere; every reading comes out once or is declared."""
+"""Fault class 4, promise 5: nothing is dropped in silence. One bit of the file changes anywhere; every reading comes out once or is declared."""
 
 import random
 from pathlib import Path
@@ -34,7 +34,7 @@ def filled(file: Path) -> list[tuple[str, int]]:
     return emitted
 
 
-def test_promise_5_a_flipped_bit_is_delivered_declared_or_said(tmp_path: Path) -> None:
+def test_class_4_promise_5_a_flipped_bit_is_delivered_declared_or_said(tmp_path: Path) -> None:
     emitted = filled(tmp_path / "journal.sqlite")
     whole = (tmp_path / "journal.sqlite").read_bytes()
     lots = random.Random(5)

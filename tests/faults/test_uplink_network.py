@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -15,14 +14,6 @@ from tests.unit.edge.rig import until
 from tests.unit.gateway.plant import Process, admin_of, bearer
 
 HOUR_US = 3_600_000_000
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(tmp_path_factory.mktemp("gateway"))
-    process.start()
-    yield process
-    process.close()
 
 
 @pytest.mark.parametrize("every_s", [pytest.param(10, id="short"), pytest.param(1, id="long", marks=pytest.mark.long)])
