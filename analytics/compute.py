@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
+from analytics.definition import Definition
 from analytics.indicator import Components, Indicator, Result
 from analytics.missing import NOTHING, Missing
 from analytics.series import LOOKBACK_US, Inputs, Series, cut_inputs, observed_windows, series_of, wanted_signals
@@ -30,7 +33,7 @@ def components_of(
         block: readings in any order, of these signals or more, from `LOOKBACK_US` before the window on.
         missing: what is known to be missing in that time.
     """
-    return _measure(indicator, register, series_of(block, set(needed_signals(indicator, register))), window, missing, by_hour=True)
+    return _measure([indicator], register, series_of(block, set(needed_signals(indicator, register))), window, missing, by_hour=True)[0]
 
 
 def compute(indicator: Indicator, register: Workshop, block: Block, window: Window, missing: Missing = NOTHING) -> Result:
@@ -44,9 +47,8 @@ def compute_all(
     """The results of several indicators, in their order; the block is sorted once."""
     needed = {name for indicator in indicators for name in needed_signals(indicator, register)}
     series = series_of(block, needed)
-    return [
-        indicator.evaluate(_measure(indicator, register, series, window, missing, by_hour=False), register, window) for indicator in indicators
-    ]
+    measured = _measure(indicators, register, series, window, missing, by_hour=False)
+    return [indicator.evaluate(pieces, register, window) for indicator, pieces in zip(indicators, measured, strict=True)]
 
 
 def measure_all(
@@ -57,27 +59,41 @@ def measure_all(
     Pieces that adjoin, of any length, merge to the same components: a long window can be measured stretch by stretch.
     """
     series = series_of(block, {name for indicator in indicators for name in needed_signals(indicator, register)})
-    return [piece for indicator in indicators for piece in _measure(indicator, register, series, window, missing, by_hour=False)]
+    return [piece for pieces in _measure(indicators, register, series, window, missing, by_hour=False) for piece in pieces]
 
 
 def inputs_by_hour(
-    indicator: Indicator, register: Workshop, equipment: Equipment, series: Mapping[str, Series], window: Window,
+    roles: Sequence[str], register: Workshop, equipment: Equipment, series: Mapping[str, Series], window: Window,
     missing: Missing = NOTHING, *, by_hour: bool = True,
 ) -> list[tuple[Inputs, Window]]:
-    """The inputs of one piece of equipment for every local hour of the window in which it is in service, or for all of that time at once."""
+    """The inputs of one piece of equipment for every local hour of the window in which it is in service, or for all of that time at once.
+
+    Args:
+        roles: those of an indicator, or of several: what one measures does not depend on roles that it does not ask for.
+    """
     in_service = window.clip(service_window(register, equipment))
     if in_service.length_us == 0:
         return []
-    signals, observed = wanted_signals(equipment, indicator.roles), observed_windows(register, equipment, in_service)
+    signals, observed = wanted_signals(equipment, roles), observed_windows(register, equipment, in_service)
     pieces = list(local_hours(register, in_service)) if by_hour else [in_service]
     return [(cut_inputs(register, equipment, series, piece, signals, clip_windows(observed, piece), missing), piece) for piece in pieces]
 
 
 def _measure(
-    indicator: Indicator, register: Workshop, series: Mapping[str, Series], window: Window, missing: Missing, *, by_hour: bool
-) -> list[Components]:
-    return [
-        indicator.measure(inputs, piece)
-        for item in register.equipment if indicator.applies(item)
-        for inputs, piece in inputs_by_hour(indicator, register, item, series, window, missing, by_hour=by_hour)
-    ]
+    indicators: Sequence[Indicator], register: Workshop, series: Mapping[str, Series], window: Window, missing: Missing, *, by_hour: bool
+) -> list[list[Components]]:
+    """Of every indicator, its components. What several ask of one machine is derived once; what they measure in the same way too."""
+    found: list[list[Components]] = [[] for _ in indicators]
+    for item in register.equipment:
+        applying = [(number, indicator) for number, indicator in enumerate(indicators) if indicator.applies(item)]
+        roles = sorted({role for _, indicator in applying for role in indicator.roles})
+        for inputs, piece in inputs_by_hour(roles, register, item, series, window, missing, by_hour=by_hour) if applying else ():
+            done: dict[object, Components] = {}
+            for number, indicator in applying:
+                way = (indicator.measured, indicator.roles) if isinstance(indicator, Definition) else indicator.id
+                if way in done:
+                    found[number].append(msgspec.structs.replace(done[way], indicator=indicator.id, version=indicator.version))
+                else:
+                    done[way] = indicator.measure(inputs, piece)
+                    found[number].append(done[way])
+    return found

@@ -14,9 +14,9 @@ from typing import Protocol
 import msgspec
 
 from analytics import indicators
-from analytics.missing import Spans, clipped, common, length, union, without
-from analytics.series import Inputs, observed_windows
-from workshop.calendar import service_window
+from analytics.boundary import Boundary, merge_boundaries
+from analytics.missing import Spans, union
+from analytics.series import Inputs
 from workshop.errors import ConfigError, Rejected
 from workshop.register import Equipment, Workshop
 from workshop.window import Window
@@ -27,8 +27,8 @@ COVERAGE_PLACES = 6
 class Components(msgspec.Struct, frozen=True):
     """What an indicator needs to know of one piece of equipment in one piece of time: integers only, so that they merge without rounding.
 
-    Every value is a sum over time. What crosses a border is carried into the later piece when it is measured, therefore a merge needs no state of the
-    border: splitting a window anywhere and merging gives the same numbers.
+    A value is a sum over time; the state that holds at a border is carried into the later piece when it is measured. What a border would count twice
+    or cut in two is in `boundary`. So splitting a window anywhere and merging gives the same bits.
     """
 
     indicator: str
@@ -48,7 +48,9 @@ class Components(msgspec.Struct, frozen=True):
     accounted: dict[str, Spans] = {}
     """By role of a counter: the time for which its growth is known, `steps.accounted`; pieces unite. May begin before the piece."""
     growth_lost: Spans = ()
-    """Where absent parts may have shown growth of these counters."""
+    """Where missing readings may have shown growth of these counters, or events that are counted."""
+    boundary: dict[str, Boundary] = {}
+    """Episodes and slots, with the unit in the name."""
 
 
 class Exclusion(msgspec.Struct, frozen=True):
@@ -87,7 +89,7 @@ class Result(msgspec.Struct, frozen=True):
     least_coverage: Decimal | None = None
     """For sums of counters: the smallest share, of all equipment, of the time for which the growth of its counters is known. It must suffice too."""
     lost_us: int = 0
-    """Time for which counters may have grown unseen because parts are absent; any makes a verdict undetermined."""
+    """Time in which counters may have grown, or events happened, unseen because readings are missing; any makes a verdict undetermined."""
 
 
 class Indicator(Protocol):
@@ -131,18 +133,7 @@ def merge(left: Components, right: Components) -> Components:
     Raises:
         Rejected: of different indicators, versions or equipment, or the pieces overlap, which would count twice.
     """
-    if (left.indicator, left.version, left.equipment) != (right.indicator, right.version, right.equipment):
-        names = [f"{item.indicator} {item.version} {item.equipment}" for item in (left, right)]
-        raise Rejected(f"components of {names[0]} and of {names[1]} do not merge")
-    if left.start_us < right.end_us and right.start_us < left.end_us:
-        raise Rejected(f"components of {left.indicator} {left.equipment}: two pieces overlap from {max(left.start_us, right.start_us)}")
-    values = {name: left.values.get(name, 0) + right.values.get(name, 0) for name in sorted({*left.values, *right.values})}
-    return Components(
-        left.indicator, left.version, left.equipment, min(left.hour_us, right.hour_us), min(left.start_us, right.start_us),
-        max(left.end_us, right.end_us), left.covered_us + right.covered_us, left.window_us + right.window_us, values,
-        {role: union((*left.accounted.get(role, ()), *right.accounted.get(role, ()))) for role in sorted({*left.accounted, *right.accounted})},
-        union((*left.growth_lost, *right.growth_lost)),
-    )
+    return _merge_in_order(sorted((left, right), key=_in_time))
 
 
 def merge_all(components: Iterable[Components]) -> list[Components]:
@@ -151,83 +142,37 @@ def merge_all(components: Iterable[Components]) -> list[Components]:
     Raises:
         Rejected: as `merge`.
     """
-    merged: dict[str, Components] = {}
-    for piece in sorted(components, key=lambda piece: (piece.equipment, piece.start_us, piece.end_us)):
-        merged[piece.equipment] = merge(merged[piece.equipment], piece) if piece.equipment in merged else piece
-    return list(merged.values())
+    found: dict[str, list[Components]] = {}
+    for piece in sorted(components, key=_in_time):
+        found.setdefault(piece.equipment, []).append(piece)
+    return [_merge_in_order(found[equipment]) for equipment in sorted(found)]
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """All equipment that an indicator is about, in a whole window: the common first step of every `evaluate`."""
-
-    by_equipment: dict[str, Components]
-    """Equipment in service, in the register's order. What has no components is there with nothing covered."""
-    covered_us: int
-    expected_us: int
-    """Watched time by the register, whether it was measured or not."""
-    accounted_us: dict[str, int]
-    """By equipment: watched time for which the growth of its counters is known."""
-    lost_us: int
-    """Time for which counters may have grown unseen because parts are absent."""
-
-    def total(self, name: str) -> int:
-        """Sum of one value over all equipment."""
-        return sum(item.values.get(name, 0) for item in self.by_equipment.values())
-
-    @property
-    def coverage(self) -> Decimal:
-        """Share of the watched time that is covered; 0 where there is none."""
-        return share(self.covered_us, self.expected_us)
-
-    @property
-    def least(self) -> Decimal:
-        """Of the equipment about whose counters least is known: the share of its watched time that is accounted for; 0 where nothing is watched."""
-        return min((self.share_of(name) for name, item in self.by_equipment.items() if item.window_us), default=Decimal(0))
-
-    def share_of(self, name: str) -> Decimal:
-        """Share of its watched time for which the growth of a machine's counters is known."""
-        return share(self.accounted_us[name], self.by_equipment[name].window_us)
-
-    @property
-    def detail(self) -> dict[str, dict[str, int]]:
-        """For `Result.detail`."""
-        return {name: {**item.values, "covered_us": item.covered_us, "window_us": item.window_us} for name, item in self.by_equipment.items()}
+def _in_time(piece: Components) -> tuple[int, int]:
+    return piece.start_us, piece.end_us
 
 
-def gather(indicator: Indicator, components: Sequence[Components], register: Workshop, window: Window) -> Measured:
-    """Components merged per equipment and held against the register, which alone says who must be there and for how long.
-
-    Raises:
-        Rejected: components of another indicator or version, of equipment that is not measured, outside the window, or overlapping.
-    """
-    for piece in components:
-        if (piece.indicator, piece.version) != (indicator.id, indicator.version):
-            raise Rejected(f"{indicator.id} {indicator.version}: got components of {piece.indicator} {piece.version}")
-        if piece.start_us < window.start_us or piece.end_us > window.end_us:
-            raise Rejected(f"{indicator.id}: components of {piece.equipment} [{piece.start_us}, {piece.end_us}) lie outside the window")
-    merged = {piece.equipment: piece for piece in merge_all(components)}
-    found: dict[str, Components] = {}
-    accounted_us: dict[str, int] = {}
-    expected_us = lost_us = 0
-    for item in register.equipment:
-        if indicator.applies(item) and window.clip(service_window(register, item)).length_us:
-            watched = tuple((part.start_us, part.end_us) for part in observed_windows(register, item, window))
-            nothing = Components(indicator.id, indicator.version, item.id, window.start_us, window.start_us, window.start_us, 0, 0, {})
-            piece = msgspec.structs.replace(merged.get(item.id, nothing), window_us=length(watched))
-            accounted = _accounted(piece, window)
-            found[item.id] = piece
-            accounted_us[item.id] = length(common(accounted, watched))
-            expected_us += piece.window_us
-            lost_us += length(without(piece.growth_lost, accounted))
-    return Measured(found, sum(item.covered_us for item in found.values()), expected_us, accounted_us, lost_us)
-
-
-def _accounted(piece: Components, window: Window) -> Spans:
-    """Where the growth of all counters is known."""
-    known: Spans | None = None
-    for spans in piece.accounted.values():
-        known = clipped(spans, window.start_us, window.end_us) if known is None else common(known, spans)
-    return known or ()
+def _merge_in_order(pieces: Sequence[Components]) -> Components:
+    first, end_us = pieces[0], pieces[0].end_us
+    sums: dict[str, int] = {}
+    for piece in pieces:
+        if (piece.indicator, piece.version, piece.equipment) != (first.indicator, first.version, first.equipment):
+            names = [f"{item.indicator} {item.version} {item.equipment}" for item in (first, piece)]
+            raise Rejected(f"components of {names[0]} and of {names[1]} do not merge")
+        if piece is not first and piece.start_us < end_us:
+            raise Rejected(f"components of {piece.indicator} {piece.equipment}: two pieces overlap from {piece.start_us}")
+        end_us = max(end_us, piece.end_us)
+        for name, value in piece.values.items():
+            sums[name] = sums.get(name, 0) + value
+    borders = sorted({name for piece in pieces for name in piece.boundary})
+    roles = sorted({role for piece in pieces for role in piece.accounted})
+    return Components(
+        first.indicator, first.version, first.equipment, min(piece.hour_us for piece in pieces), first.start_us, end_us,
+        sum(piece.covered_us for piece in pieces), sum(piece.window_us for piece in pieces), dict(sorted(sums.items())),
+        {role: union(span for piece in pieces for span in piece.accounted.get(role, ())) for role in roles},
+        union(span for piece in pieces for span in piece.growth_lost),
+        {name: merge_boundaries([piece.boundary[name] for piece in pieces if name in piece.boundary]) for name in borders},
+    )
 
 
 def decimal_of(value: Fraction, places: int) -> Decimal:
@@ -243,29 +188,6 @@ def ratio(part: int, whole: int, places: int) -> Decimal | None:
 def share(part: int, whole: int) -> Decimal:
     """A coverage: part / whole rounded down, so that rounding never makes data sufficient; 0 when whole is 0."""
     return Decimal(f"{part * 10**COVERAGE_PLACES // whole}e-{COVERAGE_PLACES}") if whole else Decimal(0)
-
-
-def shortage(indicator: Indicator, coverage: Decimal) -> str:
-    """The sentence about too little data; empty when the coverage suffices."""
-    if coverage >= indicator.min_coverage:
-        return ""
-    return f"undetermined: coverage {coverage} is below {indicator.min_coverage}"
-
-
-def doubts(indicator: Indicator, measured: Measured) -> str:
-    """The sentences about too little data where the counters of every single machine matter; empty when it suffices."""
-    least = measured.least
-    poor = [name for name, item in measured.by_equipment.items() if item.window_us and measured.share_of(name) < indicator.min_coverage]
-    return sentences(
-        shortage(indicator, measured.coverage),
-        f"undetermined: what was counted is known for {least} of the time or more, below {indicator.min_coverage}: {listed(poor)}" if poor else "",
-        growth_doubt(measured),
-    )
-
-
-def growth_doubt(measured: Measured) -> str:
-    """The sentence about counters whose growth absent parts may hide; empty when they hide none."""
-    return f"undetermined: parts are absent, what was counted in {measured.lost_us} µs is not known" if measured.lost_us else ""
 
 
 def sentences(*texts: str) -> str:

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 import msgspec
 
-from analytics.indicator import Components, Exclusion, Indicator, Measured, Result, decimal_of, listed, ratio, sentences, share, shortage
+from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, ratio, sentences, share
+from analytics.measured import Measured, shortage
 from analytics.series import MACHINE, Inputs, usable_signals, wanted_signals
 from analytics.steps import any_fresh, cut, held, unheard
 from workshop.calendar import local_hour, zone_of

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.indicator import Components, Indicator, Measured
+from analytics.indicator import Components, Indicator
+from analytics.measured import Measured
 from analytics.series import Inputs
 from analytics.steps import Pieces, Steps, accounted, cut, fresh, growth_lost, held, increases, inside, where_known
 from workshop.calendar import local_hour, zone_of

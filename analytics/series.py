@@ -5,7 +5,8 @@ value again counts once; of conflicting values the one received first stays, and
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -18,6 +19,8 @@ from workshop.reading import Quality, ValueKind
 from workshop.register import Equipment, Workshop
 from workshop.signal import Origin, Signal, SignalKind, signal_id
 from workshop.window import HOUR_US, SECOND_US, Window
+
+T = TypeVar("T")
 
 LOOKBACK_US = HOUR_US
 """How far before a window readings can matter to it. No value is held longer, and a counter silent for longer begins anew."""
@@ -88,9 +91,21 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
     """By role: where its readings are known to be missing, from `LOOKBACK_US` before the window to its end."""
     absent: Spans = ()
     """The same of absent parts alone: nothing of this equipment is known there."""
+    memo: dict[tuple[object, ...], object] = {}
+    """What was derived from these inputs before, for whoever asks again."""
+
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` gives, made once for these inputs; it must be a function of them and of the key."""
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = make()
+        return found  # type: ignore[return-value]
 
     def series(self, role: str) -> Series:
         """Carried rows and the window's rows of a role as one series; empty when there is no such signal."""
+        return self.once(("series", role), lambda: self._series(role))
+
+    def _series(self, role: str) -> Series:
         column, carried = self.columns.get(role, EMPTY), self.carry_in.get(role, EMPTY)
         if not len(carried):
             return column
@@ -191,10 +206,11 @@ def cut_inputs(
 def digest_of(inputs: Inputs) -> str:
     """SHA-256 (hex) of everything that components depend on.
 
-    The equipment's definition, the watched windows, what is missing, and the canonical columns: every role in sorted order with its times,
-    values and qualities, carried rows first.
+    The equipment's definition, the watched windows, the tariff, what is missing, and the canonical columns: every role in sorted order with its
+    times, values and qualities, carried rows first.
     """
-    digest = hashlib.sha256(msgspec.json.encode((inputs.equipment, inputs.calendar, inputs.observed), order="deterministic"))
+    settings = (inputs.equipment, inputs.calendar, inputs.observed, inputs.register.tariff)
+    digest = hashlib.sha256(msgspec.json.encode(settings, order="deterministic"))
     if inputs.unknown:
         digest.update(msgspec.json.encode((inputs.unknown, inputs.absent), order="deterministic"))
     for role in sorted(inputs.columns):

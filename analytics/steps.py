@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.missing import Span, Spans, clipped, union
+from analytics.missing import Span, Spans, clipped, common, union
 from analytics.series import LOOKBACK_US, Inputs, Series
 from workshop.window import Window
 
@@ -69,15 +69,21 @@ def held(inputs: Inputs, role: str) -> Steps:
     Unknown before the first reading, after the maximum age, while the last reading is not a good integer, and from the start of a span in which
     readings are missing until the next reading at or after its end: nobody knows what was said in between.
     """
-    series = inputs.series(role)
-    value, usable = series.integers()
-    return _hold(series, np.where(usable, value, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
+    def make() -> Steps:
+        series = inputs.series(role)
+        value, usable = series.integers()
+        return _hold(series, np.where(usable, value, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
+
+    return inputs.once(("held", role), make)
 
 
 def fresh(inputs: Inputs, role: str) -> Steps:
     """1 while the last reading of a role is good and no older than its maximum age, else unknown; texts are readings too."""
-    series = inputs.series(role)
-    return _hold(series, np.where(series.good, 1, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
+    def make() -> Steps:
+        series = inputs.series(role)
+        return _hold(series, np.where(series.good, 1, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
+
+    return inputs.once(("fresh", role), make)
 
 
 def any_fresh(inputs: Inputs, roles: Sequence[str]) -> Steps:
@@ -135,6 +141,10 @@ def increases(inputs: Inputs, role: str, window: Window) -> Increases:
     An increase belongs to the moment of the reading that shows it, so that every increase is counted in exactly one window. A decrease is a reset:
     the value after it begins a new segment and counts nothing. After a silence of more than `LOOKBACK_US` the counter begins anew as well.
     """
+    return inputs.once(("increases", role, window), lambda: _increases(inputs, role, window))
+
+
+def _increases(inputs: Inputs, role: str, window: Window) -> Increases:
     series = inputs.series(role)
     value, usable = series.integers(inputs.scale(role))
     time, value = series.time_us[usable], value[usable]
@@ -157,6 +167,10 @@ def accounted(inputs: Inputs, role: str, window: Window) -> Spans:
     reading's own instant, and the first of all readings accounts for nothing. Spans may begin before the window, with the last reading before
     it; those of pieces that adjoin unite to those of the whole.
     """
+    return inputs.once(("accounted", role, window), lambda: _accounted(inputs, role, window))
+
+
+def _accounted(inputs: Inputs, role: str, window: Window) -> Spans:
     series, missing = inputs.series(role), inputs.unknown.get(role, ())
     value, usable = series.integers(inputs.scale(role))
     time, value = series.time_us[usable], value[usable]
@@ -173,12 +187,26 @@ def accounted(inputs: Inputs, role: str, window: Window) -> Spans:
 
 
 def growth_lost(inputs: Inputs, roles: Sequence[str], window: Window) -> Spans:
-    """Where an absent part may have shown growth of these counters: from its start to the next usable reading, which would show it."""
+    """Where these counters may have grown unseen: from where readings are missing to the next usable one, which would show it.
+
+    What is accounted for is not lost: what remains touches a border of the window, or a place where a counter began anew.
+    """
     found: list[Span] = []
-    for role in roles if inputs.absent else ():
-        series = inputs.series(role)
-        found += until_heard(inputs.absent, series.time_us[series.integers(inputs.scale(role))[1]])
+    for role in roles:
+        if spans := inputs.unknown.get(role, ()):
+            series = inputs.series(role)
+            found += until_heard(spans, series.time_us[series.integers(inputs.scale(role))[1]])
     return clipped(union((start, end + 1) for start, end in found), window.start_us, window.end_us)
+
+
+def unseen(inputs: Inputs, roles: Sequence[str], within: Sequence[Window]) -> Spans:
+    """Where events that one of the roles tells may have gone by unseen: from the start of what is missing until the role is heard again.
+
+    Args:
+        within: the time that matters, sorted, without overlap.
+    """
+    spans = union(span for role in roles for span in until_heard(inputs.unknown.get(role, ()), inputs.series(role).time_us))
+    return common(spans, tuple((item.start_us, item.end_us) for item in within)) if spans else ()
 
 
 def touched(spans: Spans, start_us: NDArray[np.int64], end_us: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -44,7 +44,8 @@ def root(
     """Options of every command."""
 
 
-def _register() -> None:
+def register_commands() -> None:
+    """Adds the commands of every part."""
     from chejian.commands import (
         analytics,
         demo,
@@ -82,7 +83,7 @@ def main() -> None:
     """Runs the command; our own errors become one line and their exit code, never a traceback."""
     from workshop.errors import ChejianError
 
-    _register()
+    register_commands()
     try:
         app()
     except ChejianError as error:

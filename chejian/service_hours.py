@@ -92,7 +92,7 @@ class Hours:
             if wanted:
                 series = series_of(self._engine.read(sorted(wanted), Window(hour.start_us - LOOKBACK_US, hour.end_us)))
             for indicator in applying:
-                for inputs, piece in inputs_by_hour(indicator, self._register, item, series, hour, missing):
+                for inputs, piece in inputs_by_hour(indicator.roles, self._register, item, series, hour, missing):
                     rows.append(row_of(indicator.measure(inputs, piece), digest_of(inputs)))
         return rows
 

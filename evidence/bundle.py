@@ -9,7 +9,7 @@ from analytics.compute import LOOKBACK_US
 from analytics.indicator import Indicator, load_indicators
 from evidence.bag import CHECKPOINTS, CLAIMS, CONTROL_LOG, PROOFS, REGISTER, STATEMENT, BagWriter
 from evidence.challenges import judge_challenges
-from evidence.claim import Claim, check_references, encode_claims
+from evidence.claim import Claim, check_references, encode_claims, needed
 from evidence.control import Control, control_of
 from evidence.evaluate import evaluate, revisions_in_force
 from evidence.parts import Files, Place, Reader, meets
@@ -79,6 +79,7 @@ def export(
     """Writes a bundle to a new folder, or a zip if the path ends in `.zip`, after sealing a checkpoint into the control log.
 
     Args:
+        indicators: those whose results are stated; those that the claims rest on by default. Whoever has the bundle can compute the others.
         baseline: a second window, before the other one, for claims that compare.
         withhold: equipment whose parts are left out, visibly: coverage falls, and nothing that rests on it is confirmed.
         pinned: sizes of the data log at which an evaluator has pinned checkpoints: consistency proofs from there are included.
@@ -86,8 +87,9 @@ def export(
     Raises:
         ConfigError: nothing in the log, no register, a claim or equipment that is unknown, an empty window, or a path that exists.
     """
-    chosen = dict(load_indicators() if indicators is None else indicators)
-    check_references(claims, packs, chosen, "claims")
+    shipped = load_indicators() if indicators is None else indicators
+    check_references(claims, packs, shipped, "claims")
+    chosen = needed(claims, packs, shipped) if indicators is None else dict(shipped)
     windows = checked_windows(window, baseline)
     if not claims:
         raise ConfigError("bundle: nothing to judge: no claims")

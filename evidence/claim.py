@@ -1,12 +1,15 @@
 """Claims: what the factory says. Either a clause of a pack, or an indicator with a bound."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 
 from evidence.policy import Pack, decimal_of
 from workshop.canonical import canonical_json
 from workshop.errors import ConfigError
+
+T = TypeVar("T")
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,3 +111,16 @@ def check_references(claims: Iterable[Claim], packs: Mapping[str, Pack], indicat
         pack = packs[claim.pack]
         if pack.clause(claim.clause) is None:
             raise ConfigError(f"{where}: pack '{pack.id}' has no clause '{claim.clause}'; there are {', '.join(c.id for c in pack.clauses)}")
+
+
+def indicators_of(claim: Claim, packs: Mapping[str, Pack]) -> frozenset[str]:
+    """Ids of the indicators that a claim rests on; its pack must be among these."""
+    clause = packs[claim.pack].clause(claim.clause or "") if claim.pack is not None else None
+    names = {metric.indicator for metric in clause.metrics} if clause is not None else {claim.indicator}
+    return frozenset(name for name in names if name is not None)
+
+
+def needed(claims: Iterable[Claim], packs: Mapping[str, Pack], indicators: Mapping[str, T]) -> dict[str, T]:
+    """Of these indicators, those that one of the claims rests on, in their order."""
+    names = {name for claim in claims for name in indicators_of(claim, packs)}
+    return {name: item for name, item in indicators.items() if name in names}

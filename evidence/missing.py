@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analytics.compute import LOOKBACK_US
-from analytics.missing import Missing, clipped, missing_of
+from analytics.missing import Missing, missing_of
 from workshop.batch import Header, PartEntry, Provenance
 from workshop.block import Block
 from workshop.signal import split_signal_id
@@ -44,16 +44,16 @@ class Holes:
 
 
 def without_stale_carry(block: Block, missing: Missing, window: Window) -> Block:
-    """The readings that may be carried into the window: of equipment with an absent part before its start, only those after that part.
+    """The readings that may be carried into the window: of a signal of which some are missing before its start, only those after that.
 
     Otherwise the window's first reading would show what was counted before the window as if it had been counted in it.
     """
-    cuts = {}
-    for equipment, spans in missing.absent.items():
-        before = clipped(spans, window.start_us - LOOKBACK_US, window.start_us)
-        if before:
-            cuts[equipment] = before[-1][1]
-    if not cuts or not len(block):
+    if not len(block):
         return block
-    since = np.array([cuts.get(split_signal_id(name)[0], np.iinfo(np.int64).min) for name in block.signals], np.int64)
-    return block.take(block.source_time_us >= since[block.signal])
+    since = np.full(len(block.signals), np.iinfo(np.int64).min)
+    for number, name in enumerate(block.signals):
+        before = missing.spans(split_signal_id(name)[0], name, window.start_us - LOOKBACK_US, window.start_us)
+        if before:
+            since[number] = before[-1][1]
+    late = block.source_time_us >= since[block.signal]
+    return block if bool(late.all()) else block.take(late)

@@ -10,7 +10,7 @@ import msgspec
 
 from analytics.indicator import Indicator
 from evidence.challenges import Judged
-from evidence.claim import Claim
+from evidence.claim import Claim, indicators_of
 from evidence.control import Committed, Control
 from evidence.policy import Pack
 from evidence.statement import Absent, PartName
@@ -152,11 +152,9 @@ def of_commitments(claims: Iterable[Claim], control: Control, window: Window, re
 
 def machines_of(claim: Claim, packs: Mapping[str, Pack], indicators: Mapping[str, Indicator], registers: Iterable[Workshop]) -> frozenset[str]:
     """The equipment that a claim rests on, under any of these revisions."""
-    clause = packs[claim.pack].clause(claim.clause or "") if claim.pack is not None else None
-    names = {metric.indicator for metric in clause.metrics} if clause is not None else {claim.indicator}
     return frozenset(
-        machine.id for register in registers for machine in register.equipment for name in names
-        if name is not None and name in indicators and indicators[name].applies(machine)
+        machine.id for register in registers for machine in register.equipment for name in indicators_of(claim, packs)
+        if name in indicators and indicators[name].applies(machine)
     )
 
 

@@ -56,7 +56,7 @@ class Figure(msgspec.Struct, frozen=True):
     least_coverage: Decimal | None = None
     """Of the machine about whose counters least is known; None where no counters are summed."""
     lost_us: int = 0
-    """Time for which absent parts may hide what was counted."""
+    """Time in which missing readings may hide what was counted."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -148,8 +148,8 @@ def too_thin(figure: Figure, min_coverage: Decimal | None = None, min_count: Map
         )
     if figure.lost_us:
         return Words(
-            f"parts are absent, and no reading shows what was counted in {figure.lost_us} µs about them: data is missing",
-            f"部分数据缺失, 约 {figure.lost_us} 微秒内的计数无从得知",
+            f"no reading shows what was counted in {figure.lost_us} µs about a loss: data is missing",
+            f"数据缺失, 约 {figure.lost_us} 微秒内的计数无从得知",
         )
     for name, number in sorted((min_count or {}).items()):
         got = figure.counts.get(name)

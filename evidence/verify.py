@@ -24,7 +24,7 @@ from analytics.indicator import Indicator, Result, load_indicators
 from evidence.bag import BagReader
 from evidence.beforehand import of_time, predicted, sightings
 from evidence.bundle import remarks_on
-from evidence.claim import Claim
+from evidence.claim import indicators_of
 from evidence.control import Control
 from evidence.evaluate import Evaluation, evaluate
 from evidence.packs import load_packs
@@ -204,11 +204,7 @@ def _compare_results(predicate: Predicate, theirs: tuple[dict[str, Any], ...], r
 
 def _stranger_claims(judged: Judged, strangers: set[str]) -> set[str]:
     """The claims that rest on an indicator that this program does not know in the version asked for."""
-    def uses(claim: Claim) -> set[str | None]:
-        clause = judged.packs[claim.pack].clause(claim.clause or "") if claim.pack is not None else None
-        return {metric.indicator for metric in clause.metrics} if clause is not None else {claim.indicator}
-
-    return {claim.id for claim in judged.claims if uses(claim) & strangers}
+    return {claim.id for claim in judged.claims if indicators_of(claim, judged.packs) & strangers}
 
 
 def _compare_verdicts(predicate: Predicate, verdicts: tuple[Verdict, ...], unknown: set[str]) -> None:

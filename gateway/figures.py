@@ -14,6 +14,7 @@ from analytics.indicator import Components, Indicator, Result
 from analytics.missing import missing_of
 from evidence.archived import Live
 from evidence.bundle import export
+from evidence.claim import needed
 from gateway.house import House
 from workshop.errors import Rejected
 from workshop.register import Workshop
@@ -23,6 +24,8 @@ from workshop.wire import ComponentsRow
 RAW_US = 2 * HOUR_US
 """Windows up to this long are measured from readings alone; longer ones take the service's full hours where they are there."""
 KEPT = 32
+KEPT_HOURS = 2_000
+"""Components of full hours in memory: of ten indicators those of a week."""
 
 
 class Answers:
@@ -48,6 +51,7 @@ class Figures:
     def __init__(self, house: House, indicators: Mapping[str, Indicator]) -> None:
         self._house, self._indicators = house, indicators
         self._results, self._verdicts = Answers(), Answers()
+        self._hours: OrderedDict[tuple[object, ...], list[Components]] = OrderedDict()
         self._exporting = threading.Lock()
         self._live = Live(house.archive)
 
@@ -63,10 +67,20 @@ class Figures:
         signals = needed_signals(indicator, register)
         posted = self._posted(indicator, window, register) if window.length_us > RAW_US else {}
         components = [piece for pieces in posted.values() for piece in pieces]
+        cursor, digest = engine.cursor(), register.digest
         for piece in _rest(window, posted):
             span = Window(piece.start_us - LOOKBACK_US, piece.end_us)
-            missing = missing_of((gap.signals, gap.from_us, gap.to_us) for _, gap in self._house.archive.gaps_in(span))
-            components += components_of(indicator, register, engine.read(signals, span), piece, missing)
+            # What no newer batch is about has not changed since: people who look again have new hours measured only.
+            key = (indicator.id, indicator.version, digest, piece, min(self._house.archive.range_for(span, 0)[1], cursor))
+            found = self._hours.get(key)
+            if found is None:
+                missing = missing_of((gap.signals, gap.from_us, gap.to_us) for _, gap in self._house.archive.gaps_in(span))
+                found = components_of(indicator, register, engine.read(signals, span), piece, missing)
+                if piece.length_us == HOUR_US:
+                    self._hours[key] = found
+                    while len(self._hours) > KEPT_HOURS:
+                        self._hours.popitem(last=False)
+            components += found
         return indicator.evaluate(components, register, window)
 
     def _posted(self, indicator: Indicator, window: Window, register: Workshop) -> dict[Window, list[Components]]:
@@ -113,8 +127,9 @@ class Figures:
         def compute() -> bytes:
             if not self._house.claims:
                 return b"[]"
-            return msgspec.json.encode(self._live.judge(
-                window, self._house.claims, self._house.packs, indicators=self._indicators, as_of=as_of, baseline=baseline).verdicts)
+            claims, packs = self._house.claims, self._house.packs
+            found = self._live.judge(window, claims, packs, indicators=needed(claims, packs, self._indicators), as_of=as_of, baseline=baseline)
+            return msgspec.json.encode(found.verdicts)
 
         return self._verdicts.get((archive.data_size, archive.control_size, window, as_of, baseline), compute)
 
@@ -132,8 +147,8 @@ class Figures:
         try:
             with self._exporting:
                 export(
-                    self._house.archive, window=window, claims=self._house.claims, packs=self._house.packs, out=path, indicators=self._indicators,
-                    as_of=as_of, baseline=baseline, withhold=withhold, pinned=pinned,
+                    self._house.archive, window=window, claims=self._house.claims, packs=self._house.packs, out=path, as_of=as_of,
+                    baseline=baseline, withhold=withhold, pinned=pinned,
                 )
             return path.open("rb")
         finally:
@@ -145,11 +160,11 @@ def _measured(indicator: Indicator, register: Workshop) -> set[str]:
 
 
 def _rest(window: Window, posted: Iterable[Window]) -> list[Window]:
-    """What is left of the window, in pieces whose readings fit into memory."""
+    """What is left of the window, cut at full hours: so that its readings fit into memory, and the same hours come again."""
     pieces, start_us = [], window.start_us
     for span in (*sorted(posted), Window(window.end_us, window.end_us)):
         while start_us < span.start_us:
-            end_us = min(start_us + RAW_US, span.start_us)
+            end_us = min((start_us // HOUR_US + 1) * HOUR_US, span.start_us)
             pieces.append(Window(start_us, end_us))
             start_us = end_us
         start_us = max(start_us, span.end_us)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.indicator import Components, Indicator, Result, doubts, gather, ratio, sentences
+from analytics.indicator import Components, Indicator, Result, ratio, sentences
+from analytics.measured import doubts, gather
 from analytics.production import counter_notes
 from analytics.series import Inputs
 from analytics.statistics import CLOPPER_PEARSON, WILSON, clopper_pearson, wilson

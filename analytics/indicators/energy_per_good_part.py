@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.indicator import Components, Exclusion, Indicator, Result, doubts, gather, listed, ratio, sentences
+from analytics.indicator import Components, Exclusion, Indicator, Result, listed, ratio, sentences
+from analytics.measured import doubts, gather
 from analytics.production import counter_notes
 from analytics.series import ENERGY_SCALES, Inputs
 from analytics.steps import accounted, cut, fresh, growth_lost, increases

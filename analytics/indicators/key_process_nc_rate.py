@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.indicator import Components, Exclusion, Indicator, Result, gather, listed, ratio, sentences
+from analytics.indicator import Components, Exclusion, Indicator, Result, listed, ratio, sentences
+from analytics.measured import gather
 from analytics.series import Inputs
 from workshop.calendar import local_hour, service_window, zone_of
 from workshop.register import Equipment, Workshop

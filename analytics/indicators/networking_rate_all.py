@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.indicator import Components, Indicator, Result, gather
+from analytics.indicator import Components, Indicator, Result
+from analytics.measured import gather
 from analytics.networking import ROLES, SOURCE, measure_link, rate
 from analytics.series import Inputs
 from workshop.register import Equipment, Workshop

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, gather, growth_doubt, listed, sentences, shortage
+from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, sentences
+from analytics.measured import gather, growth_doubt, shortage
 from analytics.production import SOURCE, STATE_ROLES, calendar_note, counter_notes, makes_parts, measure_production
 from analytics.series import Inputs
 from workshop.register import Equipment, Workshop

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from analytics.indicator import Components, Indicator, Result, doubts, gather, ratio, sentences
+from analytics.indicator import Components, Indicator, Result, ratio, sentences
+from analytics.measured import doubts, gather
 from analytics.production import SOURCE, calendar_note, counter_notes, makes_parts, measure_production
 from analytics.series import Inputs
 from workshop.register import Equipment, Workshop

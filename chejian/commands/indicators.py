@@ -1,8 +1,15 @@
 """`chejian indicators …`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from analytics.explain import Sensitivity
+    from analytics.indicator import Indicator, Result
+    from workshop.register import Workshop
+    from workshop.window import Window
 
 indicators = typer.Typer(help="Indicators: what each figure means. 指标。", no_args_is_help=True)
 
@@ -35,15 +42,94 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] =
     Console().print(table)
 
 
-@indicators.command("show")
-def show(identifier: Annotated[str, typer.Argument(help="Id of an indicator, such as oee")]) -> None:
-    """Prints definition, formula, roles and source of one indicator."""
+def _find(identifier: str) -> "Indicator":
     from analytics.indicator import load_indicators
     from workshop.errors import ConfigError
 
     known = load_indicators()
     if identifier not in known:
         raise ConfigError(f"no indicator '{identifier}'; there are {', '.join(sorted(known))}")
-    item = known[identifier]
+    return known[identifier]
+
+
+@indicators.command("show")
+def show(identifier: Annotated[str, typer.Argument(help="Id of an indicator, such as oee")]) -> None:
+    """Prints definition, formula, roles and source of one indicator."""
+    item = _find(identifier)
     typer.echo(f"{item.id} version {item.version}: {item.title_zh} {item.title_en}\nunit: {item.unit}\nformula: {item.formula}\n"
-               f"roles: {', '.join(item.roles) or 'none: the register alone'}\nsource: {item.source}\nminimum coverage: {item.min_coverage}")
+               f"roles: {', '.join(item.roles) or 'none: the register alone'}\nsource: {item.source}\n"
+               f"minimum coverage: {item.min_coverage}\n{item.notes_zh}\n{item.notes_en}")
+
+
+@indicators.command("explain")
+def explain(
+    identifier: Annotated[str, typer.Argument(help="Id of an indicator, such as oee")],
+    window: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="FROM TO", help="2026-01-05T08:00 2026-01-05T20:00 in the workshop's time, or µs UTC; default: the bundle's window."),
+    ] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle: folder or zip. Without it the gateway is asked.")] = None,
+    url: Annotated[str, typer.Option(help="The gateway's address.")] = "http://127.0.0.1:8410",
+    token_file: Annotated[Path, typer.Option(help="File with a bearer token of the gateway.")] = Path("viewer.token"),
+    lang: Annotated[str | None, typer.Option(help="zh or en; default: LANG.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print result and sensitivities as JSON.")] = False,
+) -> None:
+    """Explains a figure: the formula with the numbers put in, counts per equipment, what was left out, sensitivity, sources.
+
+    From a bundle it is computed from the batches as they lie there; `chejian evidence verify` says whether they may be trusted. A gateway answers
+    from its engine, which is no evidence, and without recomputed sensitivities.
+    """
+    import msgspec
+
+    from analytics.explain import explain as explain_result
+    from chejian.cli import language_of
+
+    item = _find(identifier)
+    result, register, span, changes = _from_bundle(item, bundle, window) if bundle else _from_gateway(item, url, token_file, window)
+    if json:
+        typer.echo(msgspec.json.encode({"window": span, "result": result, "sensitivity": changes}).decode())
+    else:
+        typer.echo(explain_result(item, result, register, span, language_of(lang), changes).text)
+
+
+Explained = tuple["Result", "Workshop", "Window", list["Sensitivity"]]
+
+
+def _from_bundle(item: "Indicator", path: Path, asked: tuple[str, str] | None) -> Explained:
+    from analytics.explain import sensitivities
+    from chejian.commands.windows import parse_window
+    from evidence.replay import replay
+    from workshop.errors import ConfigError
+
+    if not path.exists():
+        raise ConfigError(f"{path}: no such bundle; give the folder or the zip that was exported")
+    replayed = replay(path)
+    window = parse_window(asked, replayed.register) if asked else replayed.window
+    if window.start_us < replayed.window.start_us or window.end_us > replayed.window.end_us:
+        raise ConfigError(f"{path}: --window reaches beyond the bundle's window [{replayed.window.start_us}, {replayed.window.end_us}) µs")
+    result = replayed.result(item, replayed.register, window)
+    changes = sensitivities(item, result, replayed.register, lambda register: replayed.result(item, register, window))
+    return result, replayed.register, window, changes
+
+
+def _from_gateway(item: "Indicator", url: str, token_file: Path, asked: tuple[str, str] | None) -> Explained:
+    import msgspec
+
+    from analytics.explain import sensitivities
+    from analytics.indicator import Result
+    from chejian.commands.files import read_file
+    from chejian.commands.windows import parse_window
+    from chejian.demo.client import GatewayClient
+    from workshop.errors import ConfigError
+    from workshop.register import Workshop
+
+    if asked is None:
+        raise ConfigError("--window FROM TO is needed to ask a gateway")
+    client = GatewayClient(url, read_file(token_file).decode().strip())
+    register = msgspec.convert(client.get("/v1/workshop")["register"], Workshop)
+    window = parse_window(asked, register)
+    answer = client.get(f"/v1/indicators/{item.id}", from_us=window.start_us, to_us=window.end_us)
+    result = msgspec.convert(answer, Result)
+    if result.version != item.version:
+        raise ConfigError(f"{url}: has {item.id} in version {result.version}, here it is {item.version}; use the same version of chejian")
+    return result, register, window, sensitivities(item, result, register)

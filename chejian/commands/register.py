@@ -68,3 +68,48 @@ def show(
         title = f"{item.title_zh} {item.title_en}"
         table.add_row(item.id, title, item.equipment_class, item.process, digital, controlled, str(len(item.signals)))
     Console().print(table)
+
+
+@register.command("sample")
+def sample(
+    file: Annotated[Path, typer.Argument(help="workshop.toml")],
+    seed_from: Annotated[Path, typer.Option(help="File with a signed checkpoint of the gateway, later than the register and seen by a witness.")],
+    size: Annotated[int, typer.Option(min=1, help="How many machines to inspect.")],
+    trust: Annotated[Path | None, typer.Option(help="Trust file: the checkpoint must be signed by the gateway that it names.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Draws machines to inspect on site; the same checkpoint and register always draw the same, and nobody could choose them before.
+
+    Take a checkpoint that was made after the register was fixed and that a witness outside the factory has signed.
+    """
+    import msgspec
+
+    from chejian.commands.files import read_file, read_register
+    from evidence.sample import after_findings, draw
+    from evidence.trust import open_pinned, parse_trust
+    from store.note import parse_checkpoint
+    from workshop.errors import ConfigError, Rejected
+
+    workshop = read_register(file)
+    # `chejian gateway checkpoint` prints two notes; each is a text, an empty line, and lines with signatures.
+    note = "\n\n".join(read_file(seed_from).decode("utf-8", "replace").split("\n\n")[:2]).rstrip("\n") + "\n"
+    try:
+        checkpoint = parse_checkpoint("".join(f"{line}\n" for line in note.splitlines()[:3]))
+        if trust is not None:
+            open_pinned(parse_trust(read_file(trust), str(trust)), note)
+    except Rejected as error:
+        raise ConfigError(f"{seed_from}: {error}; give a signed note, as `chejian gateway checkpoint` prints") from error
+    drawn = draw(workshop, checkpoint, size)
+    if json:
+        typer.echo(msgspec.json.encode(drawn).decode())
+        return
+    known = "signed by the gateway of the trust file" if trust else "signature not checked: give --trust"
+    typer.echo(f"seed: {drawn.checkpoint} ({known})\nregister: {drawn.all} entries, digest {drawn.register}\n\nlook for 现场核对:")
+    for name in drawn.equipment:
+        item = workshop.find(name)
+        typer.echo(f"  {name}  {item.title_zh} {item.title_en}  {item.work_center}  {item.serial_number}" if item else f"  {name}")
+    typer.echo("\nwalk the hall, number what stands there 1 … M in walking order, and look up in the register number 1 + ⌊share · M⌋ 现场抽查:")
+    typer.echo("  " + ", ".join(drawn.floor))
+    for found, most in after_findings(drawn):
+        typer.echo(f"\n{found} entries wrong: at most {most} of {drawn.all} entries are wrong (95 %, hypergeometric)", nl=False)
+    typer.echo(f"\nall from the hall in the register: at most {drawn.most_omitted} machines were left out (95 %, hypergeometric)")

@@ -18,6 +18,11 @@ FIGURES_S = 5.0
 DEFAULT_WINDOW_US = 8 * HOUR_US
 ALARM_US = 24 * HOUR_US
 
+SHOWN = (
+    "networking_rate_all", "networking_rate_digital", "key_process_nc_rate", "defect_rate", "availability", "effectiveness", "quality_ratio", "oee",
+    "energy_per_good_part", "energy_total",
+)
+"""The indicators on the page, of all that the gateway has; the others are for those who ask."""
 log = structlog.get_logger()
 
 
@@ -81,7 +86,8 @@ class Feed:
         end = self.now.time_us
         start = self.window_from_us if self.window_from_us is not None else end - DEFAULT_WINDOW_US
         window = {"from_us": min(start, end), "to_us": end}
-        definitions: list[Definition] = await self._get("/v1/indicators", list[Definition], list_name="indicators")
+        known: dict[str, Definition] = {item.id: item for item in await self._get("/v1/indicators", list[Definition], list_name="indicators")}
+        definitions = [known[name] for name in SHOWN if name in known]
         results = {each.id: await self._get(f"/v1/indicators/{each.id}", ResultAnswer, window) for each in definitions}
         verdicts = await self._get("/v1/verdicts", list[VerdictAnswer], window, list_name="verdicts")
         self.now.definitions, self.now.results, self.now.verdicts = definitions, results, verdicts

@@ -4,25 +4,48 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.boundary import Episodes, Slots, episodes_of, merge_boundaries, slots_of
 from analytics.compute import components_of, compute, compute_all, needed_signals
+from analytics.definition import Definition
 from analytics.indicator import Components, load_indicators, merge, merge_all
 from analytics.missing import NOTHING, Missing, missing_of
+from analytics.packed import merge_packed, pack
 from analytics.series import inputs_of
 from tests.unit.analytics.plant import SIGNALS, START_US, block, machine, reading, workshop
 from workshop.block import block_of
 from workshop.errors import Rejected
 from workshop.reading import Quality, Reading
-from workshop.register import Shift
+from workshop.register import Shift, TariffPeriod
+from workshop.signal import Signal, SignalKind
 from workshop.window import HOUR_US, SECOND_US, Window
 
 KNOWN = load_indicators()
-MEASURED = [identifier for identifier in KNOWN if identifier != "key_process_nc_rate"]
+EVERYTHING = (
+    *SIGNALS, Signal("alarm", "alarm", SignalKind.STATE, max_age_s=5), Signal("first", "first_pass_good_count", SignalKind.COUNTER, max_age_s=5),
+    Signal("inspected", "inspected_count", SignalKind.COUNTER, max_age_s=5), Signal("rejected", "rejected_count", SignalKind.COUNTER, max_age_s=5),
+    Signal("rework", "rework_count", SignalKind.COUNTER, max_age_s=5), Signal("cloud", "platform_link_state", SignalKind.STATE, max_age_s=5),
+)
+
+
+def families() -> list[str]:
+    """Of indicators that measure the same in the same way, the first one."""
+    first: dict[object, str] = {}
+    for identifier, indicator in KNOWN.items():
+        if indicator.roles:
+            way = (indicator.measured, indicator.roles) if isinstance(indicator, Definition) else identifier
+            first.setdefault(way, identifier)
+    return list(first.values())
+
+
+MEASURED = families()
 SHIFTS = (Shift("late", "22:00", "00:30"), Shift("night", "00:45", "08:00"))
-REGISTER = workshop(machine(), machine("cnc-02"), shifts=SHIFTS)
+TARIFF = (TariffPeriod("peak", "08:00", "23:20", "1.02"), TariffPeriod("valley", "23:20", "07:30", "0.31"))
+REGISTER = msgspec.structs.replace(workshop(machine(signals=EVERYTHING), machine("cnc-02", signals=EVERYTHING), shifts=SHIFTS), tariff=TARIFF)
 MINUTES = 150
 WHOLE = Window(START_US, START_US + MINUTES * 60 * SECOND_US)
 
@@ -36,7 +59,7 @@ def readings(draw: st.DrawFn) -> list[Reading]:
     moments = draw(st.lists(st.integers(-70 * 60, MINUTES * 60), min_size=1, max_size=6))
     found = []
     for _ in range(draw(st.integers(0, 40))):
-        signal = draw(st.sampled_from(SIGNALS))
+        signal = draw(st.sampled_from(EVERYTHING))
         value = draw(COUNTS if signal.kind == "counter" else STATES)
         second = draw(st.sampled_from(moments)) + draw(st.integers(0, 24)) / 2
         quality = Quality.BAD if value is None else draw(st.sampled_from([Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.UNCERTAIN]))
@@ -163,5 +186,44 @@ def test_an_hour_without_components_lowers_the_coverage() -> None:
 
 def test_needed_signals_are_those_with_the_roles() -> None:
     assert needed_signals(KNOWN["defect_rate"], REGISTER) == ["cnc-01/good", "cnc-01/scrap", "cnc-02/good", "cnc-02/scrap"]
-    assert len(needed_signals(KNOWN["networking_rate_all"], REGISTER)) == 2 * len(SIGNALS)
+    assert len(needed_signals(KNOWN["networking_rate_all"], REGISTER)) == 2 * len(EVERYTHING)
     assert needed_signals(KNOWN["key_process_nc_rate"], REGISTER) == []
+
+
+CODES = st.lists(st.integers(0, 2), max_size=12)
+
+
+@given(codes=CODES, cuts=st.lists(st.integers(0, 12), max_size=3))
+def test_episodes_cut_anywhere_count_once(codes: list[int], cuts: list[int]) -> None:
+    edges = sorted({0, len(codes), *(min(cut, len(codes)) for cut in cuts)})
+    pieces = [episodes_of(np.array(codes[start:end], np.int64)) for start, end in pairwise(edges)] or [Episodes(None, None, 0)]
+    assert merge_boundaries(pieces) == episodes_of(np.array(codes, np.int64))
+
+
+@given(amounts=st.lists(st.tuples(st.integers(-20, 20), st.integers(1, 2**50)), max_size=12), cut=st.integers(0, 12))
+def test_slots_merge_in_any_order(amounts: list[tuple[int, int]], cut: int) -> None:
+    def slots(rows: list[tuple[int, int]]) -> Slots:
+        return slots_of(900, np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.int64))
+
+    whole, left, right = slots(amounts), slots(amounts[:cut]), slots(amounts[cut:])
+    assert merge_boundaries([left, right]) == merge_boundaries([right, left]) == whole
+
+
+def test_boundaries_travel_as_json() -> None:
+    piece_ = msgspec.structs.replace(piece(0, 2), boundary={"a": Episodes(1, None, 3), "b": slots_of(9, np.array([3, 5]), np.array([1, 2]))})
+    assert msgspec.json.decode(msgspec.json.encode(piece_), type=Components) == piece_
+    assert msgspec.convert(msgspec.to_builtins(piece_), Components) == piece_
+    with pytest.raises(Rejected):
+        merge_boundaries(list(piece_.boundary.values()))
+
+
+@pytest.mark.parametrize("identifier", ["mttr", "peak_demand", "oee", "co2_national"])
+@given(rows=readings(), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4), data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_packed_components_merge_to_the_same_bits(identifier: str, rows: list[Reading], cuts: list[int], data: st.DataObject) -> None:
+    edges = sorted({START_US, *(START_US + cut for cut in cuts), WHOLE.end_us})
+    pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end))]
+    shuffled = data.draw(st.permutations(pieces))
+    assert merge_packed(pack(shuffled)) == merge_all(pieces)
+    with pytest.raises(Rejected, match="overlap"):
+        merge_packed(pack([*pieces, msgspec.structs.replace(pieces[0], end_us=pieces[0].end_us + 1)]))

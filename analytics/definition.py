@@ -1,0 +1,126 @@
+"""An indicator as data: what it says of itself, and three functions. For indicators that share their arithmetic with others of their family."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+
+from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, sentences
+from analytics.measured import Measured, doubts, gather, growth_doubt, shortage
+from analytics.missing import union
+from analytics.series import Inputs
+from analytics.steps import accounted, growth_lost, unseen
+from workshop.calendar import local_hour, zone_of
+from workshop.register import Equipment, Workshop
+from workshop.window import Window
+
+Population = Callable[[Equipment], bool]
+Measure = Callable[[Indicator, Inputs, Window], Components]
+Evaluate = Callable[[Indicator, Measured, Workshop, Window], Result]
+
+MEASURED = "measured, no sampling interval"
+
+
+class Definition(msgspec.Struct, kw_only=True):
+    """An indicator whose population, measuring and evaluation are functions of its family."""
+
+    id: str
+    version: int = 1
+    title_zh: str
+    title_en: str
+    unit: str
+    roles: tuple[str, ...]
+    formula: str
+    notes_zh: str
+    notes_en: str
+    source: str
+    places: int = 6
+    min_coverage: Decimal = Decimal("0.9")
+    population: Population
+    measured: Measure
+    evaluated: Evaluate
+
+    def applies(self, equipment: Equipment) -> bool:
+        """Whether this equipment is measured."""
+        return self.population(equipment)
+
+    def measure(self, inputs: Inputs, window: Window) -> Components:
+        """Components of one piece of equipment in a piece of time."""
+        return self.measured(self, inputs, window)
+
+    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window) -> Result:
+        """The result; components are merged per equipment and held against the register first."""
+        return self.evaluated(self, gather(self, components, register, window), register, window)
+
+
+def has(*roles: str) -> Population:
+    """Equipment with a signal for every one of these roles."""
+    return lambda equipment: all(equipment.signal(role) for role in roles)
+
+
+def has_any(*roles: str) -> Population:
+    """Equipment with a signal for one of these roles."""
+    return lambda equipment: any(equipment.signal(role) for role in roles)
+
+
+def components(
+    indicator: Indicator, inputs: Inputs, window: Window, covered_us: int, values: dict[str, int], watched: Sequence[Window] | None = None,
+    *, counters: Sequence[str] = (), events: Sequence[str] = (),
+) -> Components:
+    """Components of one piece.
+
+    Args:
+        watched: the observed time unless said otherwise.
+        counters: roles whose growth is summed: for how much of the time it is known, and where absent parts may hide some.
+        events: roles that tell events which are counted: where something missing may hide one.
+    """
+    span = inputs.observed if watched is None else watched
+    hour_us = local_hour(window.start_us, zone_of(inputs.register))
+    lost = union((*growth_lost(inputs, counters, window), *unseen(inputs, events, span)))
+    return Components(
+        indicator.id, indicator.version, inputs.equipment.id, hour_us, window.start_us, window.end_us, covered_us,
+        sum(part.length_us for part in span), values, {role: accounted(inputs, role, window) for role in counters}, lost,
+    )
+
+
+def nobody(indicator: Indicator, measured: Measured) -> str:
+    """The sentence about an empty population: the register has no equipment for this indicator."""
+    if measured.by_equipment:
+        return ""
+    return f"undefined: no equipment in service with the roles {', '.join(indicator.roles)}" if indicator.roles else "undefined: nothing in service"
+
+
+def conclude(
+    indicator: Indicator, measured: Measured, value: Fraction | None, counts: dict[str, int], *why: str, low: Fraction | None = None,
+    high: Fraction | None = None, method: str = MEASURED, excluded: Sequence[Exclusion] = (), summed: bool = False,
+) -> Result:
+    """The result from an exact value: rounded once, with coverage and the sentences about too little data.
+
+    Args:
+        low, high: the interval; both are the value unless said otherwise.
+        summed: counters are summed, so that those of every single machine must be known.
+    """
+    exact = (value, value if low is None else low, value if high is None else high)
+    rounded = [None if item is None else decimal_of(item, indicator.places) for item in exact]
+    doubt = doubts(indicator, measured) if summed else sentences(growth_doubt(measured), shortage(indicator, measured.coverage))
+    return Result(
+        indicator.id, indicator.version, rounded[0], rounded[1], rounded[2], method, indicator.unit, measured.coverage, counts, list(excluded),
+        sentences(nobody(indicator, measured), *(why if measured.by_equipment else ()), doubt),
+        detail=measured.detail, least_coverage=measured.least if summed else None, lost_us=measured.lost_us,
+    )
+
+
+def bounds(part: int, whole: int, unknown: int) -> tuple[Fraction | None, Fraction | None]:
+    """The smallest and the greatest share that there can be when the unknown is shared out between part and whole; part lies in whole."""
+    return quotient(part, whole + unknown), quotient(part + unknown, whole + unknown)
+
+
+def quotient(part: int, whole: int) -> Fraction | None:
+    """part / whole, exact; None when whole is 0."""
+    return Fraction(part, whole) if whole else None
+
+
+def left_out(names: Sequence[str], what: str) -> str:
+    """A sentence about equipment that is not counted; empty without any."""
+    return f"{what}: {listed(names)}" if names else ""
