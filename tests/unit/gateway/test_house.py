@@ -15,7 +15,7 @@ from gateway.app import create_app
 from gateway.auth import ENROL_TIME_US, Access, Role
 from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
-from gateway.figures import RAW_US, Figures, _rest
+from gateway.figures import Figures, _rest
 from gateway.house import House
 from gateway.ingest import Committer
 from gateway.live import LiveHub
@@ -24,12 +24,12 @@ from gateway.opening import open_house as open_whole
 from gateway.orders import Orders
 from gateway.problems import Refusal
 from gateway.writer import Writer
-from store.archive import Archive
+from store.archive import Archive, Committed
 from store.engine import Aggregates, Capabilities, Engine, RefusedRows
 from store.engines.duckdb import DuckdbSettings, open_engine
 from store.signing import SigningKey
 from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, ramp, reading, until, workshop
-from workshop.batch import Provenance, frame
+from workshop.batch import Gap, Provenance, frame
 from workshop.block import Block, block_of, empty_block
 from workshop.errors import NotConnected, Rejected
 from workshop.register import Workshop
@@ -173,10 +173,36 @@ def test_the_rest_of_a_window_is_what_no_hour_covers() -> None:
     window = Window(HOUR_US // 2, 8 * HOUR_US)
     posted = [Window(2 * HOUR_US, 3 * HOUR_US), Window(3 * HOUR_US, 4 * HOUR_US)]
     rest = _rest(window, posted)
-    assert rest == [Window(HOUR_US // 2, 2 * HOUR_US), Window(4 * HOUR_US, 6 * HOUR_US), Window(6 * HOUR_US, 8 * HOUR_US)]
+    hours = [(0.5, 1), (1, 2), (4, 5), (5, 6), (6, 7), (7, 8)]
+    assert rest == [Window(int(start * HOUR_US), end * HOUR_US) for start, end in hours]
     assert sum(piece.length_us for piece in [*rest, *posted]) == window.length_us
-    assert all(piece.length_us <= RAW_US for piece in rest)
+    assert all(piece.length_us <= HOUR_US for piece in rest)
     assert _rest(Window(5, 5), []) == []
+
+
+def test_hours_that_were_measured_before_are_measured_again_when_rows_or_a_gap_come_late(house: House) -> None:
+    hour = START_US // HOUR_US * HOUR_US
+    edge, window = Sender(), Window(hour, hour + 3 * HOUR_US)
+    house.access.enrol(EnrolRequest(house.access.invite("edge-1", Provenance.SIMULATED, author="test"), "edge-1", edge.key.public))
+    indicators = load_indicators()
+    indicator, looking = indicators["networking_rate_all"], Figures(house, indicators)
+
+    def deliver(first: int, end: int, gaps: Sequence[Gap] = ()) -> bytes:
+        rows = [reading(f"m-1/{name}", hour - START_US + second * 10**6, 1) for name in ("link_state", "state") for second in range(first, end, 2)]
+        assert isinstance(house.archive.commit([edge.seal(block_of(rows), gaps)])[0], Committed)
+        house.engine.write(block_of(rows), house.archive.data_size)
+        return looking.result(indicator, window)
+
+    def known_us(result: bytes) -> int:
+        found: int = msgspec.json.decode(result)["detail"]["m-1"]["known_us"]
+        return found
+
+    seen = [known_us(deliver(0, 600)), known_us(deliver(7200, 7800)), known_us(deliver(1000, 1600))]
+    assert seen[0] < seen[1] < seen[2]
+    lost = Gap(("m-1/link_state",), hour + 100 * 10**6, hour + 101 * 10**6, "disk full")
+    result = deliver(9000, 9002, [lost])
+    assert known_us(result) < seen[2] + 10 * 10**6
+    assert result == Figures(house, indicators).result(indicator, window)
 
 
 def test_posted_hours_are_taken_for_long_windows_and_give_the_same_result(house: House) -> None:
