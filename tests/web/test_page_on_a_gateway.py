@@ -60,6 +60,6 @@ def test_the_page_understands_a_gateway_without_readings(gateway: tuple[str, str
     browser.wait_for("Demonstration workshop", "Machining centre 1", "No signals: register only")
     browser.wait_for("Simulated data", "Networking rate", "Undetermined", "Not applicable")
     assert browser.evaluate("document.querySelectorAll('.cj-tile').length") == 13
-    assert browser.evaluate("document.querySelectorAll('.cj-indicators .cj-row').length") == 9
+    assert browser.evaluate("document.querySelectorAll('.cj-indicators .cj-row').length") == 10
     assert browser.evaluate("document.querySelectorAll('.cj-verdict').length") == 4
     assert browser.evaluate("document.querySelector('.cj-banner').innerText") == ""
