@@ -242,7 +242,7 @@ def test_what_was_in_a_lost_journal_lowers_the_coverage(folder: Path, good: Good
     monkeypatch.setattr("evidence.control.Control.losses", ())
     silent = found(bundle(plant, good, folder / "c"), trust_of(plant.archive))
     lower = {one.indicator for one, other in zip(said.results, silent.results, strict=True) if one.coverage < other.coverage}
-    assert {"availability", "defect_rate"} <= lower
+    assert "defect_rate" in lower
     assert all(one.coverage <= other.coverage for one, other in zip(said.results, silent.results, strict=True))
     listed = [(edge, gap.from_us, gap.to_us, gap.reason) for edge, gap in plant.archive.gaps_in(WINDOW) if gap.reason == "journal"]
     assert listed == [("edge-1", T0 + 20 * SECOND_US, plant.edges["edge-1"].epoch, "journal")]
