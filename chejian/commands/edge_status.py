@@ -66,7 +66,7 @@ def lines(found: "EdgeStatus") -> list[tuple[str, str]]:
          + (f"; {len(state.problems)} signals give nothing" if state.problems else ""))
         for name, state in found.sources.items()
     ]
-    rows += [(f"{name} 设备", text) for name, text in _lives(found)]
+    rows += _lives(found)
     age = "–" if journal.oldest_us is None else f"{max(0, found.time_us - journal.oldest_us) / 1e6:.0f} s"
     waiting = f"{journal.pending_batches} batches, {_size(journal.pending_bytes)}, and {journal.unsealed_rows} readings not sealed yet"
     room = f"{_size(journal.bytes_on_disk)} of {_size(journal.max_bytes)}; {_size(journal.free_bytes)} free on the disk"
@@ -96,9 +96,9 @@ def _lives(found: "EdgeStatus") -> list[tuple[str, str]]:
         link = "link up 在线" if life.link else "planned stop 计划停机" if life.planned is False else "no link 离线"
         seen = f"seen {max(0, found.time_us - life.heard_us) / 1e6:.0f} s ago" if life.heard_us else "nothing heard yet"
         silent = "".join(f"; {why}: {', '.join(signals[:_FEW])}{' …' if len(signals) > _FEW else ''}" for why, signals in stale.items())
-        rows.append((name, f"{link}; {seen}; {len(life.signals) - len(life.stale())} of {len(life.signals)} signals fresh{silent}"))
+        rows.append((f"{name} 设备", f"{link}; {seen}; {len(life.signals) - len(life.stale())} of {len(life.signals)} signals fresh{silent}"))
     if len(rows) < len(found.equipment):
-        rows.append(("other", f"{len(found.equipment) - len(rows)} more, all heard and fresh 其余正常"))
+        rows.append(("other 其余设备", f"{len(found.equipment) - len(rows)} more, all heard and fresh 均正常"))
     return rows
 
 

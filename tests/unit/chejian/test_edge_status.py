@@ -59,7 +59,7 @@ def test_who_is_silent_and_why_is_shown() -> None:
     assert shown["cnc-02 设备"] == "planned stop 计划停机; seen 31 s ago; 0 of 1 signals fresh; planned stop: load"
     assert shown["cnc-03 设备"] == "no link 离线; nothing heard yet; 0 of 1 signals fresh; no link: load"
     status.equipment = {f"m-{n}": EquipmentLife(n > 0, 90_000_000, True, {"load": fresh}) for n in range(50)}
-    assert [name for name, _ in lines(status) if name.startswith(("m-", "other"))] == ["m-0 设备", "other"]
+    assert [name for name, _ in lines(status) if name.startswith(("m-", "other"))] == ["m-0 设备", "other 其余设备"]
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:
