@@ -66,6 +66,7 @@ def register_commands() -> None:
         import_export,
         indicators,
         maintenance,
+        maintenance_alerts,
         policy,
         register,
         simulate,
@@ -73,7 +74,7 @@ def register_commands() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
-        energy, maintenance, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
+        energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
     )
     for module in groups:
         module.add_to(app)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from analytics.maintenance.watch.finding import Finding
+from analytics.maintenance.watch.finding import ADVICE, Finding
 from analytics.maintenance.watch.machine import Watch
 from analytics.maintenance.watch.record import MODEL, document_of, prediction_of
 from analytics.maintenance.watch.settings import WatchSettings
@@ -200,6 +200,25 @@ class Watches:
 def watched(item: Equipment) -> bool:
     """Whether there is anything to watch: a gauge that the machine itself sends."""
     return item.digital and any(signal.kind is SignalKind.GAUGE and signal.origin is Origin.MACHINE for signal in item.signals)
+
+
+def read_watch_settings(file: Path | None) -> WatchSettings:
+    """The settings in a TOML file; the usual ones without a file.
+
+    Raises:
+        ConfigError: not readable, not TOML, an unknown key, a wrong value, or a meaning of an alarm that is no kind of finding.
+    """
+    if file is None:
+        return WatchSettings()
+    try:
+        settings = msgspec.toml.decode(file.read_bytes(), type=WatchSettings)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}; the keys are {', '.join(WatchSettings.__struct_fields__)}") from error
+    if unknown := sorted(set(settings.alarm_meanings.values()) - set(ADVICE)):
+        raise ConfigError(f"{file}: alarm_meanings: no kind '{unknown[0]}'; there are {', '.join(ADVICE)}")
+    return settings
 
 
 def _derived_names(item: Equipment) -> dict[str, str]:

@@ -14,7 +14,7 @@ from analytics.maintenance.watch.finding import ADVICE, Finding
 from analytics.maintenance.watch.quantities import QUANTITIES
 from analytics.maintenance.watch.remaining import remaining_hours
 from analytics.maintenance.watch.runs import Gauge, far_outside, find_stuck, fresh, learn_runs
-from analytics.maintenance.watch.settings import SCALES, WatchSettings
+from analytics.maintenance.watch.settings import FALSE_ALARMS_PER_MONTH, SCALES, WatchSettings
 from analytics.maintenance.watch.state import Open, Quantity, State
 from analytics.maintenance.watch.tools import ToolLeft
 from analytics.maintenance.watch.trend import deviation, learn, residual_of
@@ -293,6 +293,7 @@ class Watch:
     ) -> Finding:
         advice_zh, advice_en, within_h = ADVICE[what]
         score = strength / (1.0 + strength)
+        evidence = {**evidence, "false_alarms_per_machine_month_at_most": FALSE_ALARMS_PER_MONTH}
         return Finding(self.equipment.id, what, since_us, at_us, score, roles, evidence, advice_zh, advice_en, within_h, remaining)
 
 

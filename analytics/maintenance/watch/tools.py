@@ -91,9 +91,9 @@ class Tools(msgspec.Struct):
             rest = max(limit - tool.wear, 0.0)
             # Over the rest of the life stretches add up, so that its mean rate varies less than that of one stretch.
             stretches = max(rest / (rates.mean() * _STRETCH), 1.0)
-            spread = 1.645 * float(rates.std(ddof=1)) / np.sqrt(stretches) + 1.645 * float(rates.std(ddof=1)) / np.sqrt(len(rates))
-            middle = rest / float(rates.mean())
-            low, high = rest / (float(rates.mean()) + spread), rest / max(float(rates.mean()) - spread, 0.2 * float(rates.mean()))
+            rate = float(rates.mean())
+            spread = 1.645 * float(rates.std(ddof=1) * (1 / np.sqrt(stretches) + 1 / np.sqrt(len(rates))))
+            middle, low, high = rest / rate, rest / (rate + spread), rest / max(rate - spread, 0.2 * rate)
             parts = (middle, max(low - 1.0, 0.0), high + 1.0)
             hours = tuple(value / pace for value in parts)
             latest_us = now_us + round(hours[1] * HOUR_US)

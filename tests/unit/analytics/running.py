@@ -23,10 +23,10 @@ PATIENCE_S = 60.0
 class Running:
     """A gateway on a free port with this register; its clock is in the test's hand."""
 
-    def __init__(self, folder: Path, register: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, register: Path, clock: Clock, **more: Any) -> None:
         self._stop, self._ready = threading.Event(), queue.Queue[int]()
         self.folder, self.clock = folder, clock
-        settings = GatewaySettings(register=str(register), data=str(folder / "gateway"), port=0)
+        settings = GatewaySettings(register=str(register), data=str(folder / "gateway"), port=0, **more)
         self._thread = threading.Thread(target=lambda: serve(settings, clock, stop=self._stop, ready=self._ready.put), name="gateway")
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from analytics.maintenance.watch.finding import Finding
 from analytics.maintenance.watch.record import MODEL, document_of
 from analytics.maintenance.watch.settings import WatchSettings
+from analytics.maintenance.watch.tools import ToolLeft
 from chejian.service import ServiceSettings, run
 from chejian.service_api import ServiceApi
 from chejian.service_watch import Kept, Watches
@@ -67,6 +68,7 @@ in_service_from = "2020-01-01"
 signals = [
 {chr(10).join(lines)}
   {{ name = "alert", role = "alert", kind = "text", origin = "derived" }},
+  {{ name = "tool_plan", role = "tool_plan", kind = "text", origin = "derived" }},
 ]
 """
     register = tmp_path / "workshop.toml"
@@ -111,6 +113,11 @@ async def test_alerts_are_on_record_once_with_their_evidence(gateway: Running, t
         low, middle, high = (value(f"{name}{end}")[-1] for end in ("_low", "", "_high"))
         assert low <= middle <= high
     assert value("health")[-1] < 0.5
+    (tool,) = msgspec.json.decode(str(value("tool_plan")[-1]), type=list[ToolLeft])
+    # A tool makes 153 parts, six an hour.
+    made = (times("tool_plan")[-1] - START_US) // (600 * 1_000_000)
+    assert tool.tool == 2
+    assert tool.parts[1] <= 1 / 0.0065 - made % (1 / 0.0065) <= tool.parts[2]
     assert len(times("health")) == len(set(times("health")))
 
     # A crash that lost the states: the same again, and nothing twice.

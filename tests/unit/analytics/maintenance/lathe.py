@@ -21,6 +21,7 @@ _GAUGES = (
 SIGNALS = (
     *(Signal(name, role, SignalKind.GAUGE, unit) for name, role, unit in _GAUGES), Signal("wh", "energy_import", SignalKind.COUNTER, "W.h"),
     Signal("state", "item_state", SignalKind.STATE), Signal("parts", "produced_count", SignalKind.COUNTER), Signal("alm", "alarm", SignalKind.STATE),
+    Signal("tool", "tool_number", SignalKind.STATE), Signal("worn", "tool_wear", SignalKind.GAUGE, "1"),
 )
 
 
@@ -67,9 +68,10 @@ def readings(days: float, *, seed: int = 0, **faults: tuple[float, float, float]
     if "range" in faults:
         shown_w = np.where(inside["range"], shown_w * 1e6, shown_w)
     columns = {"vib": np.round(vib, 3), "load": np.round(load, 1), "speed": np.where(works, 1200.0, 0.0), "flow": np.round(flow, 1),
-               "watt": np.round(shown_w)}
+               "watt": np.round(shown_w), "worn": np.round(at_s // 600 * 0.0065 % 1.0, 4)}
     alarm = np.where(inside["alarm"], int(faults["alarm"][2]), 0) if "alarm" in faults else np.zeros(count)
-    integers = {"wh": np.floor(np.cumsum(true_w) * STEP_S / 3600) + 7_000, "state": np.where(works, 3, 2), "parts": at_s // 600, "alm": alarm}
+    integers = {"wh": np.floor(np.cumsum(true_w) * STEP_S / 3600) + 7_000, "state": np.where(works, 3, 2), "parts": at_s // 600, "alm": alarm,
+                "tool": np.full(count, 2)}
     blocks = [_block(name, at_s, values, True) for name, values in columns.items()]
     return concat([*blocks, *(_block(name, at_s, values, False) for name, values in integers.items())])
 
