@@ -74,7 +74,8 @@ def register_commands() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
-        energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness, import_export, doctor,
+        energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness,
+        import_export, doctor,
     )
     for module in groups:
         module.add_to(app)
