@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from edge.config import EdgeSettings, source_context
+from edge.remedies import CLOCK_CURE, clock_cause, remedy
 from edge.source import Source, SourceContext, open_source
 from workshop.errors import ChejianError
 from workshop.reading import Quality, Reading
@@ -26,7 +27,13 @@ class CheckRow(msgspec.Struct, frozen=True):
     quality: str = ""
     status: str = ""
     cause: str = ""
-    """Why there is no reading; empty if there is one."""
+    """What is wrong: why there is no reading, or what is wrong with it; empty if it is good."""
+    fix: str = ""
+    """What to do about it."""
+    unit: str = ""
+    """UCUM code that the register expects."""
+    warnings: tuple[str, ...] = ()
+    """Of the source: what works and should not stay so."""
 
 
 async def check(
@@ -39,11 +46,12 @@ async def check(
     """
     contexts = [source_context(settings, block, register, file, clock=clock, durable=False) for block in settings.source]
     found = [open_source(block.protocol, block.options, context) for block, context in zip(settings.source, contexts, strict=True)]
-    rows = await asyncio.gather(*(_look(source, context, patience_s) for source, context in zip(found, contexts, strict=True)))
+    looks = (_look(source, context, patience_s, settings.max_skew_s) for source, context in zip(found, contexts, strict=True))
+    rows = await asyncio.gather(*looks)
     return [row for group in rows for row in group]
 
 
-async def _look(source: Source, context: SourceContext, patience_s: float) -> list[CheckRow]:
+async def _look(source: Source, context: SourceContext, patience_s: float, max_skew_s: float) -> list[CheckRow]:
     seen: dict[str, Reading] = {}
     refused: list[str] = []
     cause = f"nothing came within {patience_s:.0f} s"
@@ -63,15 +71,26 @@ async def _look(source: Source, context: SourceContext, patience_s: float) -> li
         cause = str(error)
     finally:
         await source.close()
+    warnings = tuple(source.warnings)
     rows = []
     for signal in context.signals:
         reading = seen.get(signal.id)
-        if reading is not None:
-            row = CheckRow(
-                context.name, signal.id, signal.address, reading.value, reading.source_time_us, Quality(reading.quality).name.lower(), reading.status
-            )
-        else:
+        row = CheckRow(context.name, signal.id, signal.address, unit=signal.unit, warnings=warnings)
+        if reading is None:
             refusal = next((reason for reason in refused if signal.id in reason), "")
-            row = CheckRow(context.name, signal.id, signal.address, cause=source.problems.get(signal.id) or refusal or cause)
-        rows.append(row)
+            why = source.problems.get(signal.id) or refusal or cause
+            rows.append(msgspec.structs.replace(row, cause=why, fix=remedy(why)))
+            continue
+        quality = Quality(reading.quality)
+        wrong, fix = clock_cause(reading.source_time_us, reading.received_time_us, max_skew_s), CLOCK_CURE
+        if not wrong and quality is not Quality.GOOD:
+            wrong = f"the machine itself calls the value {quality.name.lower()}: {reading.status or 'no status'}"
+            fix = "look at the sensor, or its wiring"
+        unit = next((one for one in warnings if one.startswith(f"{signal.id}: ")), "")
+        if not wrong and unit:
+            wrong, fix = unit.partition(": ")[2], "correct the register with: chejian register revise"
+        rows.append(msgspec.structs.replace(
+            row, value=reading.value, source_time_us=reading.source_time_us, quality=quality.name.lower(), status=reading.status, cause=wrong,
+            fix=fix if wrong else "",
+        ))
     return rows

@@ -78,28 +78,32 @@ def enrol(
 
 
 @edge.command("check")
-def check(config: Config, json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False) -> None:
-    """Connects once and prints every signal that would be collected, with its value, or the cause and what to do. Exit 3 if any is missing."""
+def check(
+    config: Config,
+    json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
+    patience_s: Annotated[float, typer.Option(help="How long to wait for values, s.", min=0.5, max=3600)] = 5.0,
+) -> None:
+    """Connects once and prints every signal that would be collected, with its value, or the cause and what to do.
+
+    Exit 3 if a signal gives nothing, 1 if one gives what is wrong.
+    """
     import asyncio
 
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
 
+    from chejian.check_table import print_check
     from chejian.clock import real_clock
     from edge.check import check as check_sources
     from workshop.errors import NotConnected
 
     settings, register, _ = _load(config)
-    rows = asyncio.run(check_sources(settings, register, real_clock, file=str(config)))
+    rows = asyncio.run(check_sources(settings, register, real_clock, file=str(config), patience_s=patience_s))
     if json:
         typer.echo(msgspec.json.encode(rows))
     else:
-        table = Table()
-        for name in ("signal 信号", "value 值", "source time 源时间", "quality 质量", "cause 原因"):
-            table.add_column(name, overflow="fold")
-        for row in rows:
-            table.add_row(row.signal, "–" if row.value is None else str(row.value), str(row.source_time_us or "–"), row.quality, row.cause)
-        Console().print(table)
-    if missing := [row for row in rows if row.cause]:
-        raise NotConnected(f"{len(missing)} of {len(rows)} signals gave nothing; the first is {missing[0].signal}: {missing[0].cause}")
+        print_check(rows)
+    if missing := [row for row in rows if row.cause and not row.quality]:
+        first = missing[0]
+        raise NotConnected(f"{len(missing)} of {len(rows)} signals gave nothing; the first is {first.signal}: {first.cause}")
+    if any(row.cause for row in rows):
+        raise typer.Exit(1)

@@ -86,7 +86,7 @@ class Connection:
         client = self._client
         if self._is_stale:
             return False
-        self._watch()
+        self._watch(anew=True)
         with words(self.url, "connect again"):
             await client.connect_socket()
             await client.send_hello()
@@ -122,9 +122,9 @@ class Connection:
                 await self._client.open_secure_channel(renew=True)
             self._renew_at = monotonic() + 0.75 * self._client.secure_channel_timeout / 1000
 
-    def _watch(self) -> None:
+    def _watch(self, *, anew: bool = False) -> None:
         try:
-            self._guard.watch()
+            self._guard.watch(anew=anew)
         except NotConnected:
             self._is_stale = True
             raise

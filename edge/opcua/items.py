@@ -35,6 +35,13 @@ _I64_END = 2**63
 _FIRST_WINDOW = 32
 
 
+class Unfit(NamedTuple):
+    """Something that came and can be no reading."""
+
+    reason: str
+    payload: str
+
+
 class Items(NamedTuple):
     """n values in the order of the message."""
 
@@ -50,8 +57,8 @@ class Items(NamedTuple):
     """µs UTC; 0 where there is none."""
     stamped: NDArray[np.uint8]
     """Whose time it is."""
-    others: dict[int, ua.Variant]
-    """Row → value."""
+    others: dict[int, ua.Variant | Unfit]
+    """Row → value, or why it is none."""
 
 
 class _Run(NamedTuple):

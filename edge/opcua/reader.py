@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge.gathering import LATEST_US, Gathering
 from edge.opcua.connect import Connection
 from edge.opcua.items import UNSTAMPED, Items
+from edge.opcua.members import Members
 from edge.opcua.messages import Notification, Published
 from edge.opcua.publish import LAST_SEQUENCE, following, missing_numbers, publish, republish
 from edge.opcua.rows import gather_items
@@ -35,18 +36,20 @@ class Reader:
 
     def __init__(
         self, connection: Connection, subscriptions: list[Subscription], *, signals: list[str], last_us: NDArray[np.int64], requests: int,
-        clock: Clock, where: str,
+        members: Members, clock: Clock, where: str,
     ) -> None:
         """Begins to ask.
 
         Args:
             signals: names by client handle.
+            members: signals that are a part of what their node gives.
             last_us: i64[signals], kept up to date: the newest source time of each.
         """
         self.subscriptions = {each.number: each for each in subscriptions}
         self.overflows = 0
         """Values that came with the mark of a queue that had overflowed."""
         self._connection, self._signals, self._last_us, self._clock, self._where = connection, signals, last_us, clock, where
+        self._members = members
         self._window = requests + len(subscriptions) - 1
         self._requests: deque[asyncio.Task[Published | Refusal | str]] = deque()
         self._failure: NotConnected | None = None
@@ -172,6 +175,7 @@ class Reader:
         for items in notification.items:
             self.overflows += int((items.code & np.uint32(INFO_MASK) == OVERFLOWED).sum())
             self._follow(items)
+            self._members.take(items)
             gather_items(gathering, items, self._signals, received_us)
 
     def _follow(self, items: Items) -> None:

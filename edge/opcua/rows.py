@@ -7,7 +7,7 @@ from asyncua import ua
 from numpy.typing import NDArray
 
 from edge.gathering import EARLIEST_US, LATEST_US, Gathering
-from edge.opcua.items import FLOATS, FROM_SOURCE, OTHER, UNSTAMPED, WHOLE, Items
+from edge.opcua.items import FLOATS, FROM_SOURCE, OTHER, UNSTAMPED, WHOLE, Items, Unfit
 from edge.opcua.values import CODE_MASK, INFO_MASK, OVERFLOWED, SEVERITY_SHIFT, WAITING, gather_one, said_of
 from workshop.block import Block
 from workshop.reading import Quality, ValueKind
@@ -32,11 +32,15 @@ def gather_items(gathering: Gathering, items: Items, signals: list[str], receive
     if plain.bulk.any():
         gathering.extend(_block(items, plain, signals, received_us))
     for row in plain.single.tolist():
-        stamped, code = int(items.stamped[row]), int(items.code[row])
-        gather_one(gathering, signals[int(items.handle[row])], variant_of(items, row), code, int(items.time_us[row]), stamped, received_us)
+        stamped, code, signal = int(items.stamped[row]), int(items.code[row]), signals[int(items.handle[row])]
+        value = variant_of(items, row)
+        if isinstance(value, Unfit):
+            gathering.refuse(value.payload.encode(errors="backslashreplace"), f"{signal}: {value.reason}", (signal,))
+        else:
+            gather_one(gathering, signal, value, code, int(items.time_us[row]), stamped, received_us)
 
 
-def variant_of(items: Items, row: int) -> ua.Variant | None:
+def variant_of(items: Items, row: int) -> ua.Variant | Unfit | None:
     """The value of one row as asyncua would have decoded it; None where there is none."""
     kind = int(items.kind[row])
     if kind == OTHER:

@@ -134,20 +134,24 @@ class Guard:
         client.user_private_key = user.key
         await client.activate_session(username=user.name or None, password=user.password or None, certificate=user.certificate)
 
-    def watch(self) -> None:
+    def watch(self, *, anew: bool = False) -> None:
         """Looks every few seconds whether certificates or lists were changed: what was trusted and no longer is, is left at once.
+
+        Args:
+            anew: look now, and at the calendar as well: a certificate that expired during a connection is good for this connection and no other.
 
         Raises:
             ConfigError: the server's certificate is refused by now.
             NotConnected: we have another certificate ourselves; connect again with it.
         """
-        if self.is_open or monotonic() < self._look_at:
+        if self.is_open or not (anew or monotonic() >= self._look_at):
             return
         self._look_at = monotonic() + _LOOK_S
         before, self._state = self._state, state_of(self._pki)
-        if self._state == before:
+        if self._state == before and not anew:
             return
-        _log.info("%s: certificates or lists in %s have changed", self._context.where, self._pki)
+        if self._state != before:
+            _log.info("%s: certificates or lists in %s have changed", self._context.where, self._pki)
         self._check(utc(self._context.clock()))
         if [one for one in before if one[0].startswith("own/")] != [one for one in self._state if one[0].startswith("own/")]:
             raise NotConnected(f"{self._settings.url}: this edge has a new certificate; connecting again with it")

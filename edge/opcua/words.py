@@ -12,6 +12,9 @@ from workshop.errors import NotConnected
 
 ERRORS = (UaError, OSError, struct.error, ValueError, InvalidSignature, UnsignedError)
 """Everything that a call of asyncua raises when the other side is gone, refuses, or answers what it should not."""
+_PLAIN: dict[type[BaseException], str] = {
+    TimeoutError: "no answer in time", ConnectionRefusedError: "connection refused: nothing listens at this port",
+}
 
 
 @contextlib.contextmanager
@@ -24,5 +27,5 @@ def words(url: str, what: str) -> Iterator[None]:
     try:
         yield
     except ERRORS as error:
-        said = getattr(error, "strerror", None) or str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
+        said = _PLAIN.get(type(error)) or getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise NotConnected(f"{url}: {what}: {said}") from error

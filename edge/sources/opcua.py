@@ -17,13 +17,16 @@ from edge.gathering import Gathering
 from edge.opcua.address import parse_node
 from edge.opcua.connect import Connection, check_url
 from edge.opcua.history import LOST_REASON, Outage, fill, with_history
+from edge.opcua.layouts import read_layouts
 from edge.opcua.limits import Limits, read_limits
+from edge.opcua.members import Members
 from edge.opcua.reader import Gone, Reader
 from edge.opcua.resolve import resolve
 from edge.opcua.security import Guard
 from edge.opcua.settings import OpcUaSettings
 from edge.opcua.subscribe import Granted, Subscription, Wanted, monitor, subscribe_all, terms_of
 from edge.opcua.transfer import transfer
+from edge.opcua.units import disagreement, read_units
 from edge.source import Delivery, Loss, Source, SourceContext
 from workshop.errors import NotConnected
 
@@ -50,6 +53,8 @@ class _OpcUaSource:
         self._settings, self._context, self._guard = settings, context, guard
         self._addresses = [parse_node(signal.address, context.where, settings.namespaces) for signal in context.signals]
         self._names = [signal.id for signal in context.signals]
+        self._members = Members({handle: address.member for handle, address in enumerate(self._addresses) if address.member})
+        self._disagreements: dict[int, str] = {}
         self._last_us = np.array([context.last_us(name) or 0 for name in self._names], np.int64)
         self._connection: Connection | None = None
         self._reader: Reader | None = None
@@ -65,8 +70,8 @@ class _OpcUaSource:
 
     @property
     def warnings(self) -> list[str]:
-        """What the security of the connection wants to be said."""
-        return self._guard.warnings
+        """What the security of the connection wants to be said, and where the server's units are not the register's."""
+        return [*self._guard.warnings, *self._disagreements.values()]
 
     async def connect(self) -> None:
         """Takes up what the server still keeps for us, and subscribes to the rest; a node that the server refuses is noted and left out."""
@@ -82,12 +87,13 @@ class _OpcUaSource:
             wanted = await self._find(connection, missing)
             made, granted = await subscribe_all(connection, self._settings, self._limits, wanted)
             self._note(granted)
-            await self._recover(connection, missing, wanted, greeting)
+            await self._recover(connection, missing, [each for each in wanted if each.handle not in self._members.paths], greeting)
+            await self._describe(connection, wanted)
         self._kept = [*kept, *made]
         self.terms = {"connected": self.terms["connected"]} | terms_of(self._settings, self._kept, self._granted)
         self._reader = Reader(
-            connection, self._kept, signals=self._names, last_us=self._last_us, requests=self._settings.requests, clock=self._context.clock,
-            where=self._context.where,
+            connection, self._kept, signals=self._names, last_us=self._last_us, requests=self._settings.requests, members=self._members,
+            clock=self._context.clock, where=self._context.where,
         )
         self._retry_at = monotonic() + self._settings.retry_s
         self._greet(greeting)
@@ -158,6 +164,23 @@ class _OpcUaSource:
         return [
             Wanted(handle, node, signal.deadband) for handle, node, signal in zip(handles, found, signals, strict=True) if not isinstance(node, str)
         ]
+
+    async def _describe(self, connection: Connection, wanted: list[Wanted]) -> None:
+        """Learns what structures are made of, and compares units; a server that does not tell is not refused for it."""
+        inside = [each.node for each in wanted if each.handle in self._members.paths]
+        plain = [each for each in wanted if each.handle not in self._members.paths and self._context.signals[each.handle].unit]
+        try:
+            if inside:
+                self._members.layouts = await read_layouts(connection, inside)
+            said = await read_units(connection, [each.node for each in plain])
+        except NotConnected as error:
+            _log.warning("%s: types and units are not told: %s", self._context.where, error)
+            return
+        for each, stated in zip(plain, said, strict=True):
+            found = disagreement(stated, self._context.signals[each.handle].unit)
+            self._disagreements.pop(each.handle, None)
+            if found:
+                self._disagreements[each.handle] = f"{self._names[each.handle]}: {found}"
 
     def _note(self, granted: dict[int, Granted]) -> None:
         self._granted |= granted
