@@ -71,10 +71,10 @@ map = [{ signal = "{machine}/{field}" }]
 class Gateway:
     """A gateway in a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         signals = [f'  {{ name = "s{n}", role = "spindle_load_{n}", kind = "gauge", unit = "%" }},\n' for n in range(SIGNALS)]
         machines = [MACHINE.format(number=number) for number in range(EDGES)]
-        (folder / "workshop.toml").write_text(REGISTER_HEAD + "".join(signals) + "]\n" + "".join(machines))
+        (folder / "workshop.toml").write_text(REGISTER_HEAD + "".join(signals) + "]\n" + "".join(machines) + more)
         head = f'data = "{folder / "data"}"\nport = 0\nregister = "workshop.toml"\nrequest_bytes = 67108864\n'
         (folder / "gateway.toml").write_text(head + LINE_TABLE)
         self.log = folder / "log"

@@ -12,7 +12,7 @@ from workshop.wire import LatestPost, LatestReading
 
 
 class Live:
-    """Posts what changed since the last post; what fails is counted and forgotten."""
+    """Posts what changed: a change after a silence at once, further ones `every_ms` later; what fails is counted and forgotten."""
 
     def __init__(self, url: str, token: Token, edge: str, *, every_ms: int, timeout_s: float = 2.0) -> None:
         """For a gateway at `http(s)://host:port`."""
@@ -22,6 +22,7 @@ class Live:
         self._client, self._body = open_client(url, token, timeout_s), Body()
         self._changed: dict[str, LatestReading] = {}
         self._newest_us: dict[str, int] = {}
+        self._news = asyncio.Event()
 
     def note(self, block: Block) -> None:
         """Takes the newest row of each signal in the block."""
@@ -32,14 +33,17 @@ class Live:
             if time_us >= self._newest_us.get(signal, 0):
                 self._newest_us[signal] = time_us
                 self._changed[signal] = LatestReading(signal, time_us, block.value(row), int(block.quality[row]))
+        if self._changed:
+            self._news.set()
 
     async def run(self) -> None:
         """Posts until cancelled."""
         while True:
-            await asyncio.sleep(self._every_s)
+            await self._news.wait()
+            self._news.clear()
             changed, self._changed = self._changed, {}
-            if changed:
-                await self._post(LatestPost(self._edge, list(changed.values())))
+            await self._post(LatestPost(self._edge, list(changed.values())))
+            await asyncio.sleep(self._every_s)
 
     async def close(self) -> None:
         """Closes the connection."""
