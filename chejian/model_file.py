@@ -28,7 +28,7 @@ from workshop.errors import ConfigError
 FORMAT = 1
 TRUSTED = (
     "analytics.maintenance.conditions.Conditions", "analytics.maintenance.conformal.Conformal", "analytics.maintenance.detection.Normal",
-    "analytics.maintenance.inputs.Inputs", "analytics.maintenance.learner.Learner",
+    "analytics.maintenance.inputs.Inputs", "analytics.maintenance.learner.Learner", "analytics.maintenance.sound.Sound",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",  # its node indices are not checked by scikit-learn: `_check_trees` does
 )

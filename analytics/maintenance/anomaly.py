@@ -7,11 +7,11 @@ import msgspec
 import numpy as np
 
 from analytics.maintenance.certainty import beats, intervals_of, resampled, stretches
-from analytics.maintenance.detection import Normal
 from analytics.maintenance.evaluate import Progress, silent
 from analytics.maintenance.leaks import find_leaks
 from analytics.maintenance.measures import class_metrics, delays, mcc_of
 from analytics.maintenance.report import Caution, Report, verdict_of
+from analytics.maintenance.sound import Sound
 from analytics.maintenance.splits import Rows
 from analytics.maintenance.table import Numbers, Table
 from analytics.maintenance.task import Problem, Task, check_task, problem_of
@@ -76,7 +76,7 @@ def evaluate_anomaly(task: Task, tables: Sequence[Table], *, progress: Progress 
         verdict=verdict_of(warnings, [name for _, name in sorted(unbeaten)]), task=task.task, protocol=task.protocol,
         rows=sum(len(problem) for _, problem in pieces), units=len(pieces),
         data_digest=hashlib.sha256("".join(table.digest() for table in tables).encode()).hexdigest(), model_digest=digest.hexdigest(),
-        model={"t2 and q": 1.0},
+        model={"t2 and q of level and moves": 1.0},
     )
 
 
@@ -103,11 +103,12 @@ def _try(task: Task, name: str, problem: Problem, warnings: list[Caution], diges
     sound = problem.values[:cut][problem.target[:cut] == 0]
     if len(sound) < 10:
         raise ConfigError(f"{name}: {len(sound)} sound rows to learn from; at least 10 are needed")
-    normal = Normal().fit(sound)
+    normal = Sound().fit(sound)
     if not normal.kept:
         raise ConfigError(f"{name}: every input is constant in the rows that are learned from")
     score = normal.score(problem.values)[cut:] - normal.threshold
-    digest.update(normal.axes.tobytes() + normal.mean.tobytes() + normal.limits.tobytes())
+    for look in (normal.level, normal.moves):
+        digest.update(look.axes.tobytes() + look.mean.tobytes() + look.limits.tobytes())
     return Tried(name, problem.target[cut:], score, (score >= 0).astype(np.float64))
 
 

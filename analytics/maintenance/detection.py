@@ -12,6 +12,8 @@ from analytics.maintenance.table import Numbers
 
 _KEPT = 0.9
 _FORWARD = (0.5, 0.75, 1.0)  # ends of the stretches by which the fit period is judged by what came before
+_HELD_OUT = (0.4, 0.6, 0.8, 1.0)  # ends of the stretches that are scored by what was learned from those before
+_ROWS = 60  # of the fit period; with fewer there is one stretch instead of three
 _SPAN = 9
 _DRIFTS = 1.5
 _FURTHER = 3.0
@@ -46,15 +48,10 @@ class Normal:
         self._plane(held[:, self.kept])
         own = self._distances(held[:, self.kept])
         self.limits = np.maximum(np.quantile(own, 0.95, axis=0), 1e-12)
-        # The later part, as seen by what was learned from the earlier one, says how scores wander while all is well.
-        half = len(held) * 2 // 3
-        earlier = Normal(self.rate)
-        earlier.kept = self.kept
-        earlier._plane(held[:half, self.kept])
-        earlier.limits = np.maximum(np.quantile(earlier._distances(held[:half, self.kept]), 0.95, axis=0), 1e-12)
-        later = earlier.score(values[half:])
-        scores = np.concatenate([self.score(values), later])
-        self.threshold = max(float(np.quantile(scores, 1 - self.rate)), 0.0)
+        # Each later part, as seen by what was learned from all before it, says how scores wander while all is well.
+        ends = [int(share * len(held)) for share in (_HELD_OUT if len(held) >= _ROWS else (0.6, 1.0))]
+        later = np.concatenate([self._earlier(held[:a]).score(values[a:b]) for a, b in pairwise(ends)])
+        self.threshold = max(exceeded_at(later, self.rate), float(np.quantile(self.score(values), 1 - self.rate)), 0.0)
         return self
 
     def score(self, values: Numbers) -> Numbers:
@@ -70,6 +67,13 @@ class Normal:
         squares = scaled**2
         shares: Numbers = squares / np.maximum(squares.sum(axis=1, keepdims=True), 1e-300)
         return shares
+
+    def _earlier(self, held: Numbers) -> "Normal":
+        earlier = Normal(self.rate)
+        earlier.kept = self.kept
+        earlier._plane(held[:, self.kept])
+        earlier.limits = np.maximum(np.quantile(earlier._distances(held[:, self.kept]), 0.95, axis=0), 1e-12)
+        return earlier
 
     def _plane(self, held: Numbers) -> None:
         self.mean = held.mean(axis=0) if held.shape[1] else np.zeros(0)
@@ -111,6 +115,31 @@ class Forest:
         """f64[rows]: larger is stranger."""
         with threadpool_limits(1):
             return np.asarray(-self.model.score_samples(forward_filled(values)), np.float64)
+
+
+def exceeded_at(scores: Numbers, rate: float) -> float:
+    """The score that sound rows to come exceed at no more than this rate, from held-out ones in order of time that follow each other closely.
+
+    Rows with a memory say less than as many without: the bound is Student's for a new observation from so many independent ones as they are worth
+    (n over the integrated autocorrelation time), and never below what was exceeded at this rate.
+    """
+    worth = worth_of_rows(scores)
+    bound = scores.mean() + stats.t.ppf(1 - rate, max(worth - 1, 1)) * scores.std() * np.sqrt(1 + 1 / worth)
+    return max(float(np.quantile(scores, 1 - rate)), float(bound))
+
+
+def worth_of_rows(series: Numbers) -> float:
+    """As how many independent rows a series with a memory counts: n over 1 + 2 Σ ρ(k), the sum ended where pairs of it turn negative (Geyer 1992)."""
+    moving = series - series.mean()
+    size = len(moving)
+    variance = float((moving**2).mean())
+    if variance <= 0 or size < 4:
+        return max(float(size), 2.0)
+    spectrum = np.fft.rfft(moving, 2 * size)
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[:size] / (variance * size)
+    pairs = correlation[1:size - size % 2 - 1:2] + correlation[2:size - size % 2:2]
+    negative = np.flatnonzero(pairs <= 0)
+    return max(size / (1 + 2 * float(pairs[:negative[0] if len(negative) else len(pairs)].sum())), 2.0)
 
 
 def threshold_for(scores: Numbers, rate: float) -> float:

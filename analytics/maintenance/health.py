@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 
 from analytics.maintenance.detection import Normal
+from analytics.maintenance.sound import Sound
 from analytics.maintenance.table import Numbers
 
 _SAID = 3
@@ -18,7 +19,7 @@ class Health(msgspec.Struct, frozen=True):
     """(signal, share in the distance from the normal state), the largest first."""
 
 
-def health_of(normal: Normal, names: list[str], values: Numbers) -> list[Health]:
+def health_of(normal: Normal | Sound, names: list[str], values: Numbers) -> list[Health]:
     """Health at each row f64[rows, signals]; no smoothing over rows that come later."""
     above = normal.score(values) - normal.threshold
     # The score is a logarithm of squared distance: distance against its limit is exp(above / 2).

@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 
 from analytics.maintenance.anomaly import cut_of
-from analytics.maintenance.detection import Normal
 from analytics.maintenance.drift import Seen, drifted, outside, seen_of
 from analytics.maintenance.learner import Learner, learn
 from analytics.maintenance.report import Report
+from analytics.maintenance.sound import Sound
 from analytics.maintenance.table import Table
 from analytics.maintenance.task import Problem, Task, problem_of, question_of
 from workshop.errors import ConfigError
@@ -43,7 +43,7 @@ class Model(msgspec.Struct, frozen=True, eq=False):
 
     card: Card
     learner: Any
-    """`Learner`, or `Normal` for anomaly."""
+    """`Learner`, or `Sound` for anomaly."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ def train(task: Task, tables: list[Table], report: Report) -> Model:
     if task.task == "anomaly":
         cut = cut_of(task, len(problem), tables[0].name)
         problem = problem.take(np.flatnonzero(problem.target[:cut] == 0))
-        learner = Normal().fit(problem.values)
+        learner = Sound().fit(problem.values)
         digest = report.model_digest
     else:
         learner = learn(task, problem)
@@ -127,6 +127,6 @@ def _learned(card: Card, learner: Learner, asked: Problem) -> list[Answer]:
     return [Answer(None, None, a, b, c) for a, b, c in zip(answer.tolist(), low.tolist(), high.tolist(), strict=True)]
 
 
-def _normal(normal: Normal, asked: Problem) -> list[Answer]:
+def _normal(normal: Sound, asked: Problem) -> list[Answer]:
     score = normal.score(asked.values) - normal.threshold
     return [Answer(None, None, "anomaly" if value >= 0 else "normal", probability=float(1 / (1 + np.exp(-value)))) for value in score.tolist()]

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from analytics.maintenance.advice import advise
-from analytics.maintenance.detection import Forest, Normal, change_points, threshold_for
+from analytics.maintenance.detection import Forest, Normal, change_points, threshold_for, worth_of_rows
 from analytics.maintenance.diagnosis import UNKNOWN, diagnose, least_probability
 from analytics.maintenance.drift import drifted, outside, page_hinkley, psi, seen_of
 from analytics.maintenance.health import health_of
 from analytics.maintenance.prognosis import alpha_lambda, horizon
+from analytics.maintenance.sound import Sound
 from analytics.maintenance.table import Numbers
 from analytics.maintenance.waveform import band_rms, shape_of, velocity_rms
 from analytics.maintenance.zones import zone_of
@@ -142,3 +143,37 @@ def test_drift_is_put_into_words() -> None:
     residuals = lots.normal(size=400) * 0.5
     assert page_hinkley(residuals, 0.5, 10) is None
     assert 200 <= (page_hinkley(residuals + (np.arange(400) >= 200) * 2, 0.5, 10) or 0) < 220
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9, 0.97])
+def test_the_stated_rate_holds_for_rows_with_a_memory(memory: float) -> None:
+    shares = []
+    for seed in range(20):
+        dice = np.random.default_rng(seed)
+        values = dice.normal(size=(1000, 6)) * np.sqrt(1 - memory**2)
+        for i in range(1, 1000):
+            values[i] += memory * values[i - 1]
+        detector = Sound(rate=0.02).fit(values[:400])
+        shares.append(float((detector.score(values)[400:] >= detector.threshold).mean()))
+    assert np.mean(shares) <= 0.03
+
+
+def test_rows_with_a_memory_are_worth_fewer() -> None:
+    dice = np.random.default_rng(0)
+    plain = dice.normal(size=2000)
+    slow = plain.copy()
+    for i in range(1, 2000):
+        slow[i] += 0.9 * slow[i - 1]
+    assert worth_of_rows(plain) > 1400
+    # (1 - φ) / (1 + φ) of them: one in nineteen.
+    assert 40 < worth_of_rows(slow) < 220
+    assert worth_of_rows(np.ones(50)) == 50.0
+
+
+def test_a_shift_that_hides_in_a_wander_shows_in_the_moves() -> None:
+    dice = np.random.default_rng(3)
+    walk = np.cumsum(dice.normal(size=(900, 4)), axis=0) * 0.2 + dice.normal(size=(900, 4)) * 0.1
+    walk[700:, 1] += dice.normal(size=200) * 3
+    detector = Sound().fit(walk[:400])
+    assert (detector.score(walk)[705:] >= 0).mean() > 0.8
+    assert health_of(detector, ["a", "b", "c", "d"], walk)[-1].index < 1
