@@ -122,19 +122,17 @@ def sensitivities(indicator: Indicator, result: Result, register: Workshop, reco
 
 
 def _thresholds(indicator: Indicator, result: Result) -> list[Sensitivity]:
-    """Of the networking rates: the value at other shares of the known time."""
+    """Of the networking rates: the value at other shares of the watched time."""
     total = result.counts.get("total", 0)
     if indicator.roles != ROLES or "networked" not in result.counts or not total:
         return []
-    undetermined = {item.equipment for item in result.excluded if item.what == "link state unknown"}
     found = []
     for share in _SHARES:
         networked = sum(
-            1 for name, values in result.detail.items()
-            if name not in undetermined and values.get("known_us", 0) and values["connected_us"] >= share * values["known_us"]
+            1 for values in result.detail.values() if values["window_us"] and values.get("connected_us", 0) >= share * values["window_us"]
         )
         value = Decimal(f"{round(Fraction(min(networked, total), total) * 10**indicator.places)}e-{indicator.places}")
-        found.append(Sensitivity(f"联网阈值取已知时间的{float(share):.0%}", f"networked from {float(share):.0%} of the known time on", value))
+        found.append(Sensitivity(f"联网阈值取监视时间的{float(share):.0%}", f"networked from {float(share):.0%} of the watched time on", value))
     return found
 
 

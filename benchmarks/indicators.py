@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from analytics.compute import components_of
+from analytics.compute import components_of, measure_all
 from analytics.indicator import Indicator, load_indicators
-from analytics.packed import Packed, PackedSlots, merge_packed, pack
+from analytics.packed import Packed, PackedSlots, PackedSpans, merge_packed, pack
 from workshop.block import Block, empty_block
 from workshop.reading import ValueKind
 from workshop.register import Equipment, Process, Shift, TariffPeriod, Workshop
@@ -83,8 +83,17 @@ def a_year(hour: Packed) -> Packed:
         borders[name] = msgspec.structs.replace(border, **fields)
     return msgspec.structs.replace(
         hour, place=np.repeat(hour.place, HOURS), columns=columns, values=np.repeat(hour.values, HOURS, axis=1),
-        present=np.repeat(hour.present, HOURS, axis=1), borders=borders,
+        present=np.repeat(hour.present, HOURS, axis=1), borders=borders, accounted={role: _spans(spans) for role, spans in hour.accounted.items()},
+        growth_lost=_spans(hour.growth_lost),
     )
+
+
+def _spans(hour: PackedSpans) -> PackedSpans:
+    steps = np.arange(HOURS)
+    row, start, end = ((column[:, None] + steps * step).ravel() for column, step in (
+        (hour.row * HOURS, 1), (hour.start, HOUR_US), (hour.end, HOUR_US),
+    ))
+    return PackedSpans(row, start, end, np.repeat(hour.present, HOURS))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -103,17 +112,19 @@ def main(sizes: Sequence[int] = SIZES) -> None:
     hour = Window(START_US, START_US + HOUR_US)
     print(f"components for one new hour, s\n{'indicator':<26}" + "".join(f"{size:>9}" for size in sizes))
     took: dict[str, list[float]] = {item.id: [] for item in indicators}
+    together: list[float] = []
     packed: dict[str, Packed] = {}
     for size in sizes:
         register = workshop(size)
         block = readings(register)
+        together.append(seconds(lambda register=register, block=block: measure_all(indicators, register, block, hour)))  # type: ignore[misc]
         for item in indicators:
             took[item.id].append(seconds(lambda item=item, register=register, block=block: components_of(item, register, block, hour)))  # type: ignore[misc]
             if size == 100:
                 packed[item.id] = pack(components_of(item, register, block, hour))
     for name, found in took.items():
         print(f"{name:<26}" + "".join(f"{value:9.4f}" for value in found))
-    print(f"{'all together':<26}" + "".join(f"{sum(found[n] for found in took.values()):9.4f}" for n in range(len(sizes))))
+    print(f"{'all of them at once':<26}" + "".join(f"{value:9.4f}" for value in together))
     register, year = workshop(100), Window(START_US, START_US + HOURS * HOUR_US)
     print(f"\nthe year of 100 machines from {HOURS * 100} hourly components, s")
     for item in indicators:

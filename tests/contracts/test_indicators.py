@@ -12,6 +12,7 @@ import pytest
 
 from analytics import indicators
 from analytics.compute import components_of, compute
+from analytics.factors import GRID_CO2
 from analytics.indicator import Indicator, load_indicators
 from workshop.block import Block, block_of, empty_block
 from workshop.reading import Quality, Reading
@@ -63,6 +64,12 @@ def test_every_file_is_an_indicator() -> None:
         "networking_rate_all", "networking_rate_digital", "defect_rate", "availability", "effectiveness", "quality_ratio", "oee",
         "energy_per_good_part", "key_process_nc_rate",
     }
+
+
+def test_every_indicator_has_vectors_of_its_own() -> None:
+    told = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "unit" / "analytics").glob("test_*.py"))
+    grids = {f"co2_{region}" for region in GRID_CO2}  # one test, by region
+    assert {name for name in KNOWN if f'"{name}"' not in told} <= grids
 
 
 @pytest.fixture(params=list(KNOWN))

@@ -57,8 +57,8 @@ def test_networking_is_sensitive_to_threshold_freshness_and_machines() -> None:
     assert found.value == 0
     changes = {item.what_en: item.value for item in sensitivities(indicator, found, REGISTER, lambda register: compute(
         indicator, register, readings, UNDER_TEST))}
-    assert changes["networked from 50% of the known time on"] == Decimal("0.500000")
-    assert changes["networked from 90% of the known time on"] == 0
+    assert changes["networked from 50% of the watched time on"] == Decimal("0.500000")
+    assert changes["networked from 90% of the watched time on"] == 0
     assert changes["maximum age of readings × 2"] == Decimal("0.500000")
     assert changes["without cnc-02"] == 0
 

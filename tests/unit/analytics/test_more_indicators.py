@@ -8,7 +8,7 @@ import pytest
 from analytics.compute import compute
 from analytics.factors import GRID_CO2, of_year
 from analytics.indicator import Result, load_indicators
-from tests.unit.analytics.plant import SIGNALS, block, every, machine, reading, rows, window, workshop
+from tests.unit.analytics.plant import SIGNALS, START_US, block, every, machine, reading, rows, window, workshop
 from workshop.reading import Reading
 from workshop.register import Shift, TariffPeriod
 from workshop.signal import Signal, SignalKind
@@ -97,6 +97,12 @@ def test_counts() -> None:
     found = result("inspection_pass_rate", readings, 60, item)
     assert (found.value, found.low, found.high) == (Decimal("0.860000"), Decimal("0.732604"), Decimal("0.941808"))  # 43 of 50
     assert result("first_pass_yield", readings, 60, item).value == Decimal("0.800000")
+    worked = machine(signals=(Signal("p", "produced_count", SignalKind.COUNTER), Signal("w", "rework_count", SignalKind.COUNTER),
+                              Signal("s", "scrap_count", SignalKind.COUNTER)))
+    readings = [reading(f"cnc-01/{name}", t, end * (t > 5)) for name, end in (("p", 80), ("w", 6), ("s", 2)) for t in range(0, 60, 5)]
+    found = result("rework_ratio", readings, 60, worked)
+    assert (found.value, found.counts["counted"], found.counts["of"]) == (Decimal("0.075000"), 6, 80)
+    assert result("scrap_ratio", readings, 60, worked).value == Decimal("0.025000")
     odd = result("inspection_pass_rate", [reading("cnc-01/i", 0, 0), reading("cnc-01/i", 5, 1), *rows("cnc-01/r", [(0, 0), (5, 3)])], 10, item)
     assert odd.value == Decimal("-2.000000")
     assert "do not count the same parts: cnc-01" in odd.why
@@ -118,6 +124,32 @@ def test_energy_over_a_reset_is_the_sum_of_positive_increases() -> None:
     assert carbon.value == Decimal("4974.000")
     assert "none published for 2026 here" in carbon.why
     assert of_year(GRID_CO2["national"], 2022).value == Decimal("0.5366")
+
+
+@pytest.mark.parametrize(("region", "factor"), [
+    ("national", "0.5306"), ("zhejiang", "0.4974"), ("jiangsu", "0.5827"), ("hubei", "0.4044"), ("hunan", "0.4976"),
+])
+def test_carbon_of_a_thousand_kilowatt_hours_in_each_region(region: str, factor: str) -> None:
+    found = result(f"co2_{region}", metered([(0, 5000), (60, 6000)]), 61, machine(signals=(METER,)))
+    assert (found.value, found.counts["energy_mwh"]) == (Decimal(factor) * 1000, 10**9)
+    assert f"{factor} kg/(kW.h)" in found.why
+
+
+def test_time_that_nobody_knows_is_the_width_of_the_interval() -> None:
+    # 480 min planned, of which 48 in delay or waiting are missing: from minute 432 to the end of the shift.
+    readings = [row for row in made(400, 40, 20, 480, 360, 342) if row.source_time_us < START_US + 432 * MINUTE * 10**6]
+    def interval(identifier: str) -> tuple[str, str, str, str]:
+        found = result(identifier, readings, 480 * MINUTE)
+        return str(found.coverage), str(found.low), str(found.value), str(found.high)
+
+    # Known: APT 400 and AUST 32 of 480; 48 unknown.
+    assert interval("setup_rate") == ("0.900000", "0.066667", "0.074074", "0.166667")  # 32/480, 32/432, 80/480
+    assert interval("allocation_efficiency") == ("0.900000", "0.900000", "1.000000", "1.000000")
+    assert interval("utilisation_efficiency") == ("0.900000", "0.833333", "0.925926", "0.933333")  # 400/480, 400/432, 448/480
+    assert interval("throughput_rate") == ("0.900000", "45.0000", "50.0000", "50.0000")  # 360 in 8 h, 360 in 7.2 h
+    # NEE: all 48 min production without a part, 480/480 × 360/448 × 0.95; as known, 432/432 × 360/400 × 0.95; all ideal, 480/480 × 1 × 0.95.
+    assert interval("nee") == ("0.900000", "0.763393", "0.855000", "0.950000")
+    assert interval("teep") == ("0.900000", "0.712500", "0.791667", "0.812500")  # 342/480, 342/432, (342 + 48)/480: ideal and all good
 
 
 def test_carbon_takes_each_local_year_for_itself() -> None:
