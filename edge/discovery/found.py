@@ -43,6 +43,8 @@ class Machine(msgspec.Struct):
     manufacturer: str = ""
     model: str = ""
     variables: list[Variable] = []
+    extra: dict[str, dict[str, Any]] = {}
+    """Further tables that a map of this machine needs in the edge's file: kind → keys."""
 
 
 def slug(text: str) -> str:

@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from edge.config import EdgeSettings
+from edge.config import EdgeSettings, SourceBlock
 from edge.discovery.found import slug
 from edge.discovery.proposal import Choice, Proposal
 from workshop.register import Workshop
@@ -58,7 +58,7 @@ def edge_text(text: str, proposals: list[Proposal], settings: EdgeSettings, sour
         names = ", ".join(choice.signal.name for choice in missing)
         is_shared = sum(item.map == map_ for item in owner.equipment) > 1
         at = _end_of_map(text, owner.name, map_)
-        if is_shared or at is None or str(owner.options.get("url")) != str(source.get("url")):
+        if is_shared or at is None or not _is_same(owner, source):
             remarks.append(f"{proposal.equipment}: source '{owner.name}' reads it already; add to its map '{map_}' by hand: {names}")
         else:
             lines = text.splitlines(keepends=True)
@@ -70,15 +70,17 @@ def edge_text(text: str, proposals: list[Proposal], settings: EdgeSettings, sour
 
 def _source(proposals: list[Proposal], settings: EdgeSettings, source: dict[str, Any], found_at: str) -> str:
     """A new source. Machines whose addresses differ only by their id share a map."""
-    maps: dict[tuple[tuple[str, str], ...], str] = {}
+    maps: dict[str, str] = {}
     equipment, tables = [], []
     for proposal in proposals:
-        addresses = tuple((choice.signal.name, choice.address.replace(proposal.equipment, "{equipment}")) for choice in proposal.choices)
-        if addresses not in maps:
+        addresses = [(choice.signal.name, choice.address.replace(proposal.equipment, "{equipment}")) for choice in proposal.choices]
+        extra = {kind: {key: _shared(value, proposal.equipment) for key, value in keys.items()} for kind, keys in proposal.machine.extra.items()}
+        shape = repr((sorted(addresses), extra))
+        if shape not in maps:
             stem = slug(proposal.machine.equipment_class) or "machine"
-            maps[addresses] = stem if stem not in maps.values() else f"{stem}-{len(maps) + 1}"
-            tables.append((maps[addresses], addresses, proposal.choices))
-        equipment.append(f"  {{ id = {_text(proposal.equipment)}, map = {_text(maps[addresses])} }},\n")
+            maps[shape] = stem if stem not in maps.values() else f"{stem}-{len(maps) + 1}"
+            tables.append((maps[shape], addresses, proposal.choices, extra))
+        equipment.append(f"  {{ id = {_text(proposal.equipment)}, map = {_text(maps[shape])} }},\n")
     taken, name = {block.name for block in settings.source}, str(source["name"])
     number = 2
     while name in taken:
@@ -86,10 +88,22 @@ def _source(proposals: list[Proposal], settings: EdgeSettings, source: dict[str,
     lines = [f"\n# Found at {found_at}.\n[[source]]\nname = {_text(name)}\n"]
     lines += [f"{key} = {_text(value)}\n" for key, value in source.items() if key != "name"]
     lines += ["equipment = [\n", *equipment, "]\n"]
-    for map_, addresses, choices in tables:
+    for map_, addresses, choices, extra in tables:
         lines.append(f"\n[source.map.{_key(map_)}]\n")
         lines += [_line(name, address, choice) for (name, address), choice in zip(addresses, choices, strict=True)]
+        for kind, keys in extra.items():
+            lines += [f"\n[source.{kind}.{_key(map_)}]\n", *(f"{_key(key)} = {_text(value)}\n" for key, value in keys.items())]
     return "".join(lines)
+
+
+def _shared(value: Any, equipment: str) -> Any:
+    return value.replace(equipment, "{equipment}") if isinstance(value, str) else value
+
+
+def _is_same(owner: SourceBlock, source: dict[str, Any]) -> bool:
+    """Whether a source of the file is the one where the machines were found."""
+    here = [owner.protocol, *(owner.options.get(key) for key in ("url", "host", "port"))]
+    return here == [source.get(key) for key in ("protocol", "url", "host", "port")]
 
 
 def _line(name: str, address: str, choice: Choice) -> str:
@@ -162,4 +176,6 @@ def _key(name: str) -> str:
 
 def _text(value: Any) -> str:
     """A TOML value; text as a basic string (TOML 1.0, String), which escapes as JSON does."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_text(one)}" for key, one in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")

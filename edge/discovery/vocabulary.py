@@ -29,8 +29,10 @@ def _role(role: str, name: str, kind: str, unit: str, zh: str, en: str, *words: 
 
 
 ROLES = {one.role: one for one in (
-    _role("item_state", "item_state", "state", "", "设备状态", "Item state", "itemstate", "machinestate", "machinestatus", "设备状态", "运行状态"),
-    _role("operation_mode", "operation_mode", "state", "", "运行模式", "Operation mode", "operationmode", "opmode", "operatingmode", "运行模式"),
+    _role("item_state", "item_state", "state", "", "设备状态", "Item state", "itemstate", "machinestate", "machinestatus", "state",
+          "设备状态", "运行状态"),
+    _role("operation_mode", "operation_mode", "state", "", "运行模式", "Operation mode", "operationmode", "opmode", "operatingmode",
+          "mode", "运行模式"),
     _role("program", "program", "text", "", "程序名", "Program", "program", "programname", "activeprogram", "actprogramname", "prog", "ncprogram",
           "currentprogram", "程序名", "程序"),
     _role("produced_count", "part_count", "counter", "{part}", "产量", "Parts produced", "partcount", "partcounter", "partsproduced", "producedcount",
@@ -54,7 +56,7 @@ ROLES = {one.role: one for one in (
     _role("active_power", "power", "gauge", "W", "有功功率", "Active power", "power", "activepower", "totalpower",
           "actpower", "powerconsumption", "p",
           "有功功率", "功率"),
-    _role("energy_import", "energy_import", "counter", "W.h", "用电量", "Energy import", "energyimport", "energy", "energyconsumption",
+    _role("energy_import", "energy_import", "counter", "W.h", "用电量", "Energy import", "energyimport", "energy", "e", "energyconsumption",
           "totalenergyconsumption", "activeenergy", "电能", "用电量"),
     _role("alarm", "alarm", "state", "", "报警号", "Alarm number", "alarm", "alarmnumber", "alarmcode", "activealarm", "errorcode",
           "alm", "报警号", "报警"),
