@@ -1,6 +1,10 @@
 """Fault classes 2, 3, 5, 6 and 7: power loss, torn writes, no room, a disk that refuses, deletions that did not last."""
 
+import json
 import random
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +169,25 @@ def test_a_full_disk_at_the_very_start_is_said(tmp_path: Path, disk: Disk) -> No
     journal = open_journal(tmp_path / "edge")
     assert journal.seal(ClockState()) is None
     journal.close()
+
+
+def room_of_its_own(folder: Path) -> list[str]:
+    """What begins a command that has a small disk of its own in this folder."""
+    mounted = f"mount -t tmpfs -o size=16m tmpfs '{folder}' && exec \"$@\""
+    for options in (["-m"], ["-rm"]):
+        command = ["unshare", *options, "sh", "-c", mounted, "sh"]
+        if shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+            return command
+    pytest.skip("no small file system can be mounted here; the failing disk above shows the same without one")
+
+
+@pytest.mark.parametrize("policy", list(WhenFull))
+def test_class_5_a_disk_that_is_really_full(tmp_path: Path, policy: WhenFull) -> None:
+    """A process on a file system of 16 MiB: it stays up, says why it does not store, survives a restart in that state, and goes on with room."""
+    (tmp_path / "disk").mkdir()
+    command = [*room_of_its_own(tmp_path / "disk"), sys.executable, "-m", "tests.faults.full_disk", str(tmp_path / "disk"), policy.value]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2], timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["refused"] >= 5 and found["goes_on"] and found["stored"] > 20 * 300
+    assert found["said"] == "No space left on device"
