@@ -71,9 +71,9 @@ map = [{ signal = "{machine}/{field}" }]
 class Gateway:
     """A gateway in a process of its own."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
-        signals = [f'  {{ name = "s{n}", role = "spindle_load_{n}", kind = "gauge", unit = "%" }},\n' for n in range(SIGNALS)]
-        machines = [MACHINE.format(number=number) for number in range(EDGES)]
+    def __init__(self, folder: Path, more: str = "", machines_of: int = EDGES, signals_of: int = SIGNALS) -> None:
+        signals = [f'  {{ name = "s{n}", role = "spindle_load_{n}", kind = "gauge", unit = "%" }},\n' for n in range(signals_of)]
+        machines = [MACHINE.format(number=number) for number in range(machines_of)]
         (folder / "workshop.toml").write_text(REGISTER_HEAD + "".join(signals) + "]\n" + "".join(machines) + more)
         head = f'data = "{folder / "data"}"\nport = 0\nregister = "workshop.toml"\nrequest_bytes = 67108864\n'
         (folder / "gateway.toml").write_text(head + LINE_TABLE)
