@@ -159,7 +159,8 @@ async def measure(folder: Path, gateway: Gateway, token: str, rate: int, backlog
         await asyncio.gather(watching, return_exceptions=True)
     late = np.sort(np.array(late_s))
     return {
-        "seconds": took_s, "delivered": acknowledged, "rate": acknowledged / took_s, "live": stored / took_s, "edge_s": edge_s, "gateway_s": gateway_s,
+        "seconds": took_s, "delivered": acknowledged, "rate": acknowledged / took_s, "live": stored / took_s,
+        "edge_s": edge_s, "gateway_s": gateway_s,
         "p50": float(late[len(late) // 2]), "p99": float(late[len(late) * 99 // 100]), "max": float(late[-1]), "seen": len(late),
     }
 
