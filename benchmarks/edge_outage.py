@@ -2,10 +2,10 @@
 
     python -m benchmarks.edge_outage [--minutes 10] [--rate 20000]
 
-The outage is simulated: the journal is filled with its readings by a clock that is passed in, sealed as an edge seals whose gateway is away. Then
-an edge in a process of its own (recorder, journal, uplink, live values; no source) goes on storing at the same rate in real time while its uplink catches
-up with a real gateway in another process. This process looks at `/v1/live`, as a page does. Caught up is an edge with at most one batch not yet
-acknowledged.
+The outage is simulated: the journal is filled with its readings by a clock that is passed in, sealed as an edge seals whose gateway is away.
+Then an edge in a process of its own (recorder, journal, uplink, live values; no source) goes on storing at the same rate in real time while its
+uplink catches up with a real gateway in another process. This process looks at `/v1/live`, as a page does. Caught up is an edge with at most one
+batch not yet acknowledged.
 """
 
 import argparse
