@@ -14,7 +14,7 @@ from evidence.control import Control, control_of
 from evidence.evaluate import evaluate, revisions_in_force
 from evidence.parts import Files, Place, Reader, meets
 from evidence.policy import Pack
-from evidence.proofs import Consistency, Proofs, encode_proofs
+from evidence.proofs import MAX_PROOFS, Consistency, Proofs, encode_proofs
 from evidence.ranges import hole_hashes
 from evidence.remarks import Remark, of_challenges, of_commitments, of_data, of_losses
 from evidence.segment import write_head, write_leaf
@@ -42,7 +42,6 @@ from workshop.window import Window
 
 SEGMENT_BYTES = 64 * 2**20
 SEGMENT_LEAVES = 65_536
-MAX_PROOFS = 256
 
 Registers = Sequence[tuple[int, Workshop]]
 

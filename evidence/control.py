@@ -85,8 +85,8 @@ class Control(msgspec.Struct):
     epochs: dict[tuple[str, int], EpochStart] = {}
     lost: dict[tuple[str, int], list[LostBatches]] = {}
     """By edge and epoch: batches that are lost by a restore, or with an edge's journal."""
-    owed: tuple[str, int, int] | None = None
-    """Edge, epoch and first batch of the "gap" that must be the next entry: an edge came without its journal."""
+    owed: tuple[str, int, int, str] | None = None
+    """Edge, epoch, first batch and reason of the "gap" that must be the next entry: an edge came with a journal that does not continue its chain."""
     registers: list[tuple[int, Workshop]] = []
     sealed: dict[int, bytes] = {}
     """Root of the data log by size, from "checkpoint" and "restore" entries."""
@@ -143,7 +143,7 @@ class Control(msgspec.Struct):
         if (index == 0) != (kind == "origin"):
             raise Rejected(f"control entry {index} is '{kind}': the log begins with its one entry 'origin'; entries are missing or added")
         if self.owed is not None and kind != "gap":
-            raise Rejected(f"control entry {index} is '{kind}': edge '{self.owed[0]}' came without its journal, and no 'gap' says what was lost")
+            raise Rejected(f"control entry {index} is '{kind}': edge '{self.owed[0]}' came with another journal, and no 'gap' says what was lost")
         if kind not in KINDS:
             self.unknown[kind] = self.unknown.get(kind, 0) + 1
             return
@@ -172,8 +172,7 @@ class Control(msgspec.Struct):
                     raise Rejected(f"key {body.key} is no former key of the gateway")
                 self.revoked_keys[body.key] = body.control_size
             case EpochStart():
-                self.epochs[body.edge, body.epoch] = body
-                self.owed = (body.edge, body.old_epoch, body.old_seq + 1) if body.prev == "lost" else None
+                self._begin(body)
             case LostBatches():
                 self._lose(body)
             case RegisterRevision():
@@ -212,8 +211,6 @@ class Control(msgspec.Struct):
                 self.witnesses.append(body)
             case Audit() if body.edge:
                 self.alarms[body.what, body.edge] = self.alarms.get((body.what, body.edge), 0) + 1
-            case _:
-                pass
 
     def _seal(self, size: int, root: str) -> None:
         if size < max(self.sealed, default=0) or self.sealed.get(size, bytes.fromhex(root)).hex() != root:
@@ -234,12 +231,22 @@ class Control(msgspec.Struct):
         else:
             enrolled.rotations.append(body)
 
+    def _begin(self, body: EpochStart) -> None:
+        self.epochs[body.edge, body.epoch] = body
+        if body.prev not in ("chained", "lost", "skipped"):
+            raise Rejected(f"epoch {body.epoch} of '{body.edge}' continues the old one as '{body.prev[:40]}', which is no way")
+        if body.prev == "lost":
+            self.owed = (body.edge, body.old_epoch, body.old_seq + 1, "journal")
+        elif body.prev == "skipped":
+            self.owed = (body.edge, body.epoch, 1, "restore")
+
     def _lose(self, body: LostBatches) -> None:
         owed, self.owed = self.owed, None
-        if body.reason == "journal" or owed is not None:
-            stated: object = (body.edge, body.epoch, body.from_seq), body.reason, body.to_seq, body.statement, body.signature
-            if owed is None or stated != (owed, "journal", None, None, "") or body.sealed_before_us < body.sealed_after_us:
-                raise Rejected(f"lost journal of '{body.edge}': differs from the new epoch in front of it, or there is none")
+        if owed is not None and (body.edge, body.epoch, body.from_seq, body.reason) != owed:
+            raise Rejected(f"lost batches of '{body.edge}': differ from the new epoch in front of them")
+        if body.reason == "journal":
+            if owed is None or (body.to_seq, body.statement, body.signature) != (None, None, "") or body.sealed_before_us < body.sealed_after_us:
+                raise Rejected(f"lost journal of '{body.edge}': no new epoch stands in front of it, or it says more than that")
         else:
             self._check_resume(body)
         self.lost.setdefault((body.edge, body.epoch), []).append(body)

@@ -5,6 +5,9 @@ import msgspec
 from workshop.canonical import canonical_json
 from workshop.errors import Rejected
 
+MAX_PROOFS = 256
+"""Checkpoints of the control log, the latest, that must be proven to lie on the data log's history."""
+
 
 class Consistency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """RFC 6962, 2.1.2: the log of size `new` begins with the log of size `old`. Hashes in hexadecimal."""

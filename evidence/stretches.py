@@ -15,7 +15,8 @@ def ranges_for(archive: Archive, control: Control, windows: Sequence[Window], si
     """[first, end) of every range, in order, none touching another.
 
     Each window's range begins with a batch accepted before the window and its lookback, or with the log; it ends when every edge has sealed a batch
-    after the window's end, or with the log. Announced batches that meet a window are there too, wherever they stand.
+    after the window's end, or with the log. Of an edge whose first batch there was sealed later, the batch before it is there as well. Announced
+    batches that meet a window are there too, wherever they stand.
     """
     found = [item for window in windows for item in _ranges(archive, control, window, size)]
     for _, late in control.announcements:
@@ -45,15 +46,18 @@ def _ranges(archive: Archive, control: Control, window: Window, size: int) -> li
         else:
             high = middle
     first = min(max(0, low - 1), size - 1)
-    end, passed = first, set[str]()
+    end, passed, links = first, set[str](), dict[str, int | None]()
     for item in archive.headers(first, size):
         header = decode_header(item.header)
+        if header.edge not in links:
+            # Of each edge its last batch before the range, so that nothing can have been left out between the two.
+            links[header.edge] = None if header.sealed_us <= bound_us else archive.index_before(header.edge, header.epoch, header.seq)
         if header.sealed_us >= window.end_us:
             passed.add(header.edge)
         end = item.index + 1
         if not control.awaited(window.end_us, item.accepted_us) - passed:
             break
-    found = [(first, end)]
+    found = [(first, end), *((index, index + 1) for index in links.values() if index is not None and index < first)]
     for item in archive.headers(end, min(met_end, size)):
         if _is_about(decode_header(item.header), window):
             found.append((item.index, item.index + 1))

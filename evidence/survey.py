@@ -26,6 +26,8 @@ class Reach(msgspec.Struct):
     last_accepted_us: int = -1
     passed: list[set[str]] = []
     """By window: the edges with a header sealed at or after its end."""
+    unlinked: dict[str, int] = {}
+    """Edges whose first batch here is not shown to be the next of those before, with the time at which it was sealed; filled by the verifier."""
 
 
 class Survey:

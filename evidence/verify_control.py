@@ -79,7 +79,7 @@ def check_control(
             tree.append(leaf_hash(leaf))
     roots[tree.size] = tree.root()
     if control.owed is not None:
-        raise Rejected(f"edge '{control.owed[0]}' came without its journal in the last entry, and no 'gap' says what was lost")
+        raise Rejected(f"edge '{control.owed[0]}' came with another journal in the last entry, and no 'gap' says what was lost")
     if tree.size != checkpoint.size or tree.root() != checkpoint.root:
         raise Rejected(
             f"got {tree.size} entries with root {tree.root().hex()}, the signed checkpoint says {checkpoint.size} with {checkpoint.root.hex()}: "

@@ -8,7 +8,7 @@ import msgspec
 from evidence.bag import PROOFS, BagReader
 from evidence.control import Control
 from evidence.parts import Place
-from evidence.proofs import Proofs, decode_proofs, raw
+from evidence.proofs import MAX_PROOFS, Proofs, decode_proofs, raw
 from evidence.ranges import Frontier
 from evidence.segment import read_segment
 from evidence.statement import Predicate
@@ -125,10 +125,13 @@ def _check_history(
             raise Rejected(f"no proof in the bundle reaches the pinned checkpoint at {item.size}; ask for a bundle with a proof from there")
         if not answer:
             raise Rejected(f"the log of {checkpoint.size} batches does not extend the pinned checkpoint at {item.size}: this is another history")
-    answers = [agrees(size, root) for size, root in control.sealed.items()]
-    if False in answers:
+    answers = {size: agrees(size, root) for size, root in control.sealed.items()}
+    if unproven := [size for size in sorted(answers)[-MAX_PROOFS:] if answers[size] is None]:
+        raise Rejected(f"no proof in the bundle reaches the checkpoint of the control log at {unproven[0]} batches; the last {MAX_PROOFS} have one")
+    if False in answers.values():
         raise Rejected("a checkpoint in the control log is not on the history of the data log")
-    return answers.count(True), answers.count(None)
+    proven = list(answers.values())
+    return proven.count(True), proven.count(None)
 
 
 class _Chain(msgspec.Struct, frozen=True):
@@ -149,16 +152,22 @@ def check_batches(bag: BagReader, predicate: Predicate, control: Control, trust:
     starts = {item.first: item.end for item in predicate.ranges}
     chains: dict[str, _Chain] = {}
     edges: set[str] = set()
+    here: set[str] = set()
     for item in leaves(bag, predicate, parts=True):
         if item.index in starts:
             survey.begin(item.index, starts[item.index])
-            chains = {}
+            here = set()
         accepted_us, data, signature = split_leaf(item.leaf)
         batch = SealedBatch(data, signature, tuple(item.parts))
         header = decode_header(data)
         where = f"batch {item.index} ({header.edge}, epoch {header.epoch}, {header.seq})"
         _check_edge(header, batch, accepted_us, control, trust, where)
-        _check_follows(header, chains.get(header.edge), control, survey.ranges[-1].first == 0, where)
+        before, reach = chains.get(header.edge), survey.ranges[-1]
+        if header.edge in here or reach.first == 0:
+            _check_follows(header, before, control, where)
+        elif not _is_linked(header, before, control, where):
+            reach.unlinked[header.edge] = header.sealed_us
+        here.add(header.edge)
         chains[header.edge] = _Chain(header.epoch, header.seq, batch.digest, header.sealed_us)
         edges.add(header.edge)
         if len(batch.parts) != len(header.parts):
@@ -184,14 +193,27 @@ def _check_edge(header: Header, batch: SealedBatch, accepted_us: int, control: C
         raise Rejected(f"{where}: says {header.provenance}, the edge is enrolled as {enrolled.enrolment.provenance}")
 
 
-def _check_follows(header: Header, before: _Chain | None, control: Control, whole: bool, where: str) -> None:
-    """The batch is the next of its edge; what a restore lost in between, the edge itself has stated."""
+def _is_linked(header: Header, before: _Chain | None, control: Control, where: str) -> bool:
+    """Whether the first batch of an edge in a range is the next of what the bundle holds of it, or its first of all.
+
+    Raises:
+        Rejected: it stands before what an earlier range holds of the edge.
+    """
+    if before is not None and (header.epoch, header.seq) <= (before.epoch, before.seq):
+        raise Rejected(f"{where}: stands behind ({before.epoch}, {before.seq}) of the same edge")
+    try:
+        _check_follows(header, before, control, where)
+    except Rejected:
+        return False
+    return True
+
+
+def _check_follows(header: Header, before: _Chain | None, control: Control, where: str) -> None:
+    """The batch is the next of its edge, or the first of all; what a restore lost in between, the edge itself has stated."""
     start = control.epochs.get((header.edge, header.epoch))
     if before is None:
-        if not whole:
-            return
         if start is not None:
-            raise Rejected(f"{where}: the log begins here, but the edge's chain does not: batches are missing")
+            raise Rejected(f"{where}: an epoch before this one is announced, and nothing of it is here: batches are missing")
         seq, prev = 0, NO_DIGEST
     elif header.epoch == before.epoch:
         seq, prev = before.seq, before.digest

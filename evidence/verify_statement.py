@@ -165,6 +165,8 @@ def _lacking(reach: Reach, number: int, window: Window, size: int, control: Cont
     bound_us = window.start_us - LOOKBACK_US
     if reach.first > 0 and reach.first_accepted_us > bound_us:
         return f"{where} begins with a batch accepted at {reach.first_accepted_us}, after the window's start less lookback, {bound_us}"
+    if loose := sorted(edge for edge, sealed_us in reach.unlinked.items() if sealed_us > bound_us):
+        return f"{where} does not show what edge '{loose[0]}' sent before its first batch there: batches may be left out"
     waiting = control.awaited(window.end_us, reach.last_accepted_us) - reach.passed[number]
     if waiting and reach.end < size:
         return f"{where} ends before edge '{min(waiting)}' has passed the window's end: batches are left out"

@@ -154,6 +154,12 @@ class Archive(EdgeBook):
         sql = "SELECT number FROM batches WHERE edge = ? AND epoch = ? AND seq >= ? AND seq <= ? ORDER BY number"
         return [int(number) for (number,) in self._reader.execute(sql, (edge, epoch, from_seq, to_seq))]
 
+    def index_before(self, edge: str, epoch: int, seq: int) -> int | None:
+        """Place in the data log of an edge's last batch before this one, or None."""
+        sql = "SELECT number FROM batches WHERE edge = ? AND (epoch, seq) < (?, ?) ORDER BY epoch DESC, seq DESC LIMIT 1"
+        rows = self._reader.execute(sql, (edge, epoch, seq))
+        return int(rows[0][0]) if rows else None
+
     def range_for(self, window: Window, lookback_us: int) -> tuple[int, int]:
         """[first, end) of the indices that hold every batch whose parts or gaps meet [start - lookback, end); (0, 0) if there is none."""
         sql = "SELECT MIN(number), MAX(number) FROM batches WHERE from_us < ? AND to_us > ?"

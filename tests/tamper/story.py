@@ -40,8 +40,8 @@ class Story:
         self.claims = claims
         self.plant = plant = Plant(folder)
         self.gateway_keys = {plant.key.public: plant.key}
-        plant.run(BASELINE.start_us, 160)
-        self.between = plant.archive.data_size - 2
+        plant.run(BASELINE.start_us, 200)
+        self.between = plant.archive.data_size - 4
         """A size of the data log that lies between the two ranges of the bundle."""
         self._lost_and_found()
         self._words()

@@ -74,7 +74,7 @@ def test_an_existing_bundle_is_never_overwritten(good: Good) -> None:
 def test_it_holds_the_files_it_must_and_no_others(good: Good) -> None:
     names = {path.relative_to(good.folder).as_posix() for path in good.folder.rglob("*") if path.is_file()}
     assert names - {*REQUIRED, *TAG_FILES} == {
-        "data/packs/changsha-2015.json", "data/packs/yancheng-2022.json", "data/segments/000000000003-000000000022.seg",
+        "data/packs/changsha-2015.json", "data/packs/yancheng-2022.json", "data/segments/000000000002-000000000022.seg",
     }
 
 

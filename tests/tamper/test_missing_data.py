@@ -206,7 +206,7 @@ def test_leaving_out_announced_late_data_is_refused(plant: Plant, good: Good, tm
     late(plant)
     import evidence.bundle
 
-    monkeypatch.setattr(evidence.bundle, "ranges_for", lambda archive, control, windows, size: [(3, 22)])
+    monkeypatch.setattr(evidence.bundle, "ranges_for", lambda archive, control, windows, size: [(2, 22)])
     export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b")
     verdict = of(verify(tmp_path / "b", trust_of(plant.archive)), "defect-rate")
     assert verdict.outcome is Outcome.UNDETERMINED and "late data announced" in verdict.reason  # admitted: nothing is confirmed

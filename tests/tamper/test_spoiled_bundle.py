@@ -24,7 +24,8 @@ from workshop.canonical import canonical_json, sha256_hex
 from workshop.errors import VerificationError
 from workshop.window import HOUR_US, SECOND_US, Window
 
-SEGMENT = "data/segments/000000000003-000000000022.seg"
+FIRST = 2
+SEGMENT = "data/segments/000000000002-000000000022.seg"
 CHANGSHA = "data/packs/changsha-2015.json"
 PAYLOAD = (*CHECKPOINTS.values(), CLAIMS, CONTROL_LOG, PROOFS, REGISTER, STATEMENT, SEGMENT, CHANGSHA, "data/packs/yancheng-2022.json")
 TAGS = ("bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt")
@@ -116,16 +117,16 @@ def _control(change: Callable[[list[Any]], object]) -> Spoil:
 
 def _data(change: Callable[[list[Any]], object], name: str = SEGMENT) -> Spoil:
     def spoil(bundle: Spoiled, folder: Path) -> None:
-        leaves = leaves_of(bundle.files.pop(SEGMENT), 3, folder)
+        leaves = leaves_of(bundle.files.pop(SEGMENT), FIRST, folder)
         change(leaves)
-        bundle.files[name] = segment_of(3, leaves, folder)
+        bundle.files[name] = segment_of(FIRST, leaves, folder)
 
     return spoil
 
 
 def _part(change: Callable[[bytes | None], bytes | None]) -> Spoil:
     def edit(leaves: list[Any]) -> None:
-        parts = leaves[10][1]
+        parts = leaves[11][1]
         assert parts[0] is not None
         parts[0] = change(parts[0])
 
@@ -175,10 +176,10 @@ def _window(**moves: int) -> Spoil:
 
 def _withheld(bundle: Spoiled, folder: Path) -> Callable[[dict[str, Any]], None]:
     """One part is left out, and the statement admits it; its figures are those with the part."""
-    leaves = leaves_of(bundle.files[SEGMENT], 3, folder)
-    rows = msgspec.json.decode(leaves[10][0][12:-64])["parts"][0]["rows"]
-    leaves[10][1][0] = None
-    bundle.files[SEGMENT] = segment_of(3, leaves, folder)
+    leaves = leaves_of(bundle.files[SEGMENT], FIRST, folder)
+    rows = msgspec.json.decode(leaves[11][0][12:-64])["parts"][0]["rows"]
+    leaves[11][1][0] = None
+    bundle.files[SEGMENT] = segment_of(FIRST, leaves, folder)
 
     def admit(predicate: dict[str, Any]) -> None:
         predicate["withheld"] = ["robot-01"]
@@ -258,7 +259,7 @@ DISHONEST: list[tuple[str, Spoil, int | None]] = [
     ("control log cut by the gateway", _cut_logs("control"), 4),
     ("data log cut by the gateway", _cut_logs("data"), 5),
     ("batch removed from the middle", _data(lambda leaves: leaves.pop(5)), 5),
-    ("batch removed, file named after it", _data(lambda leaves: leaves.pop(5), "data/segments/000000000003-000000000021.seg"), 5),
+    ("batch removed, file named after it", _data(lambda leaves: leaves.pop(5), "data/segments/000000000002-000000000021.seg"), 5),
     ("batches cut at the end of the range", _data(lambda leaves: leaves.pop()), 5),
     ("batches swapped", _data(_swap), 5),
     ("batch twice", _data(lambda leaves: leaves.insert(5, leaves[5])), 5),
