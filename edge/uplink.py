@@ -149,7 +149,8 @@ class Uplink:
             if self._next is not None and pending[0][0] != self._next:
                 return await self._resume(self._next - 1)
             chosen = _chosen(pending)
-            self._become("sending" if self.state.state == "idle" else self.state.state)
+            if self.state.state == "idle":  # otherwise what was said last stands until an attempt succeeds
+                self._become("sending")
             return await self._post(chosen, is_behind=len(pending) > len(chosen) or len(pending) >= HANDED_OUT)
         except ConfigError as error:
             return self._stop(str(error))

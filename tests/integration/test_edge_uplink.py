@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,32 @@ async def test_nobody_there_and_then_somebody(gateway: FakeGateway, journal: Edg
     assert await uplink.drain(5)
     await uplink.close()
     assert journal.watermark == 2
+
+
+async def test_the_reason_to_wait_stands_while_the_next_attempt_runs(gateway: FakeGateway, journal: EdgeJournal) -> None:
+    fill(journal, 1)
+    gateway.script = [problem(503, "busy", detail="later") for _ in range(30)]
+    seen: set[tuple[str, str]] = set()
+    async with sending(gateway, journal) as uplink:
+
+        def note(*_: object) -> None:
+            seen.add((uplink.state.state, uplink.state.why))
+
+        uplink._client.event_hooks["request"] = [AsyncNote(note)]
+        await until(lambda: journal.watermark == 1, "delivered")
+        assert (uplink.state.state, uplink.state.why) in (("idle", ""), ("sending", ""))
+    assert len(gateway.requests) > 3
+    assert seen - {("sending", "")} == {("waiting", f"{gateway.url}: 503 busy: later")}
+
+
+class AsyncNote:
+    """A hook of the HTTP client."""
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self.note = note
+
+    async def __call__(self, request: object) -> None:
+        self.note(request)
 
 
 async def test_a_request_has_at_most_four_mebibytes(gateway: FakeGateway, journal: EdgeJournal) -> None:
