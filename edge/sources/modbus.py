@@ -22,6 +22,8 @@ from workshop.reading import Reading
 __all__ = ["open_source"]
 
 _log = logging.getLogger(__name__)
+# It warns at every try; the supervisor says once what has changed.
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 _EXCEPTIONS = {
     1: "the unit does not know this kind of request", 2: "the unit has no such register", 3: "the unit refuses so many registers at once",
     4: "the unit failed", 6: "the unit is busy", 10: "the gateway has no way to this unit", 11: "the unit behind the gateway does not answer",
