@@ -13,11 +13,12 @@ FROM python:3.11-slim AS run
 LABEL org.opencontainers.image.title="chejian" org.opencontainers.image.licenses="Apache-2.0"
 # A fixed number, so that volumes keep their owner across images. The folders exist in the image: a new volume takes over their owner.
 RUN useradd --uid 10410 --create-home --shell /usr/sbin/nologin chejian \
- && mkdir -p /config /data/gateway /data/edge-1 /data/analytics /data/web \
- && chown -R chejian:chejian /config /data
+ && mkdir -p /config /data/gateway /data/gateway-a /data/gateway-b /data/edge-1 /data/edge-a /data/edge-b /data/analytics /data/web \
+    /secrets/broker /secrets/edge /secrets/influx /secrets/gateway /secrets/grafana \
+ && chown -R chejian:chejian /config /data /secrets
 COPY --from=build /opt/chejian /opt/chejian
 COPY config /app/config
-COPY deploy/prepare.py /app/deploy/prepare.py
+COPY deploy/prepare.py deploy/stack_secrets.py /app/deploy/
 ENV PATH=/opt/chejian/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8
 WORKDIR /app
 USER chejian

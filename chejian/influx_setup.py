@@ -11,11 +11,15 @@ from workshop.errors import ConfigError, NotConnected
 TIMEOUT_S = 20.0
 
 
-def set_up(url: str, org: str, bucket: str, admin_token: str, token_file: Path, retention_s: int = 0) -> str:
+def set_up(
+    url: str, org: str, bucket: str, admin_token: str, token_file: Path, *, retention_s: int = 0,
+    rights: tuple[str, ...] = ("read", "write"),
+) -> str:
     """Makes what is missing; a second call changes nothing. Returns in words what was done.
 
     Args:
         retention_s: of a new bucket; 0 keeps for ever.
+        rights: of the token, on this bucket and nothing else.
     Raises:
         ConfigError: no such organisation, the token may not do it, or the file is there although the bucket is new.
         NotConnected: the server does not answer.
@@ -33,9 +37,9 @@ def set_up(url: str, org: str, bucket: str, admin_token: str, token_file: Path, 
             made.append(f"bucket '{bucket}'")
         if not token_file.exists():
             bucket_id = str(buckets[0]["id"])
-            rights = [{"action": action, "resource": {"type": "buckets", "id": bucket_id, "orgID": org_id}} for action in ("read", "write")]
+            wanted = [{"action": action, "resource": {"type": "buckets", "id": bucket_id, "orgID": org_id}} for action in rights]
             answer = _ask(client, "POST", "/api/v2/authorizations", json={
-                "orgID": org_id, "description": f"chejian gateway, bucket {bucket}", "permissions": rights})
+                "orgID": org_id, "description": f"chejian gateway, bucket {bucket}", "permissions": wanted})
             _keep(token_file, str(answer["token"]))
             made.append(f"token in {token_file}")
     return f"made {' and '.join(made)}" if made else "all was there"

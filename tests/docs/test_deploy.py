@@ -1,5 +1,6 @@
 """The container stack and the repository's files: valid, without secrets, without paths of somebody's machine."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -11,7 +12,8 @@ import pytest
 import yaml
 
 from deploy.prepare import prepare_config
-from edge.config import check_edge, load_edge
+from deploy.stack_secrets import make_secrets
+from edge.config import EdgeSettings, check_edge, load_edge
 from gateway.settings import load_gateway
 from simulators.settings import load_settings
 from tests.docs.test_documents import ROOT, check_chejian
@@ -30,14 +32,27 @@ def test_the_compose_file_follows_the_specification() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "command" in service])
+OURS = [name for name, service in SERVICES.items() if service["image"].startswith("chejian:")]
+SECRET = re.compile(r"password|token|secret|key", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if "command" in SERVICES[name]])
 def test_each_service_calls_a_command_that_exists(name: str) -> None:
     check_chejian(["chejian", *SERVICES[name]["command"]])
 
 
 def test_the_stack_publishes_on_loopback_only_and_holds_no_secret() -> None:
     assert [port for service in SERVICES.values() for port in service.get("ports", []) if not port.startswith("127.0.0.1:")] == []
-    assert [name for name, service in SERVICES.items() if "environment" in service or "env_file" in service] == []
+    assert [name for name, service in SERVICES.items() if "env_file" in service or ("environment" in service and name in OURS)] == []
+    given = [(key, value) for service in SERVICES.values() for key, value in service.get("environment", {}).items()]
+    secrets = [(key, value) for key, value in given if SECRET.search(key)]
+    assert secrets and [key for key, value in secrets if not (key.endswith("_FILE") and value.startswith("/secrets/"))] == []
+
+
+def test_every_service_that_stays_has_a_sign_of_life_and_every_image_a_version() -> None:
+    staying = [name for name, service in SERVICES.items() if service.get("restart") != "no"]
+    assert [name for name in staying if "healthcheck" not in SERVICES[name] and name not in ("analytics", "edge-a", "edge-b")] == []
+    assert [service["image"] for service in SERVICES.values() if not re.search(r":v?\d+\.\d+\.\d+", service["image"])] == []
 
 
 def test_every_volume_is_declared_and_every_dependency_is_a_service_with_a_sign_of_life() -> None:
@@ -60,12 +75,41 @@ def test_the_image_runs_as_nobody_special() -> None:
 def test_the_prepared_configuration_is_accepted_by_every_service(tmp_path: Path) -> None:
     prepare_config(ROOT / "config/demo", tmp_path)
     register = parse_register((tmp_path / "workshop.toml").read_bytes(), "workshop.toml")
-    settings = load_edge((tmp_path / "edge-1.toml").read_bytes(), "edge-1.toml")
-    check_edge(settings, register, "edge-1.toml")
+    make_secrets(tmp_path / "secrets")
+
+    def checked(name: str) -> EdgeSettings:
+        text = (tmp_path / name).read_text().replace("/secrets/", f"{tmp_path}/secrets/edge/")
+        settings = load_edge(text, name)
+        check_edge(settings, register, name)
+        return settings
+
+    checked("edge-1.toml")
     load_settings(tmp_path / "simulators.toml")
     assert load_gateway(tmp_path / "gateway.toml").port == 8410
+    for site in ("a", "b"):
+        one = checked(f"edge-{site}.toml")
+        port = load_gateway(tmp_path / f"gateway-{site}.toml").port
+        assert one.gateway.url == f"http://gateway-{site}:{port}" and f"127.0.0.1:{port}/readyz" in str(SERVICES[f"gateway-{site}"]["healthcheck"])
     addresses = (tmp_path / "edge-1.toml").read_text()
     assert "127.0.0.1" not in addresses and "opc.tcp://simulators:" in addresses
+
+
+def test_the_dashboard_asks_the_provisioned_source() -> None:
+    board = json.loads((ROOT / "deploy/grafana/dashboards/workshop.json").read_text())
+    source = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/influxdb.yml").read_text())["datasources"][0]
+    assert source["uid"] == "chejian" and source["secureJsonData"]["token"].startswith("$__file{/secrets/")
+    assert {panel["datasource"]["uid"] for panel in board["panels"]} == {source["uid"]}
+    assert all(f'bucket: "{source["jsonData"]["defaultBucket"]}"' in target["query"] for panel in board["panels"] for target in panel["targets"])
+
+
+def test_secrets_are_made_once_and_by_chance(tmp_path: Path) -> None:
+    make_secrets(tmp_path / "a")
+    before = {file: file.read_bytes() for file in (tmp_path / "a").rglob("*") if file.is_file()}
+    make_secrets(tmp_path / "a")
+    assert {file: file.read_bytes() for file in before} == before
+    make_secrets(tmp_path / "b")
+    secret = ("broker.key", "passwords", "broker.password", "admin.password", "admin.token")
+    assert all((tmp_path / "b" / file.relative_to(tmp_path / "a")).read_bytes() != content for file, content in before.items() if file.name in secret)
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
