@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from analytics.maintenance.advice import advise
 from analytics.maintenance.watch.finding import ADVICE, Finding
 from analytics.maintenance.watch.machine import Watch
 from analytics.maintenance.watch.record import MODEL, document_of, prediction_of
@@ -138,7 +139,7 @@ class Watches:
         for hour in Window(state.fed_us, max(end_us, state.fed_us)).hours():
             block = self._engine.read(watch.inputs, hour)
             for finding in watch.feed(block, hour):
-                self._tell(watch, finding, now_us)
+                self._tell(watch, self._advised(watch, finding), now_us)
             self._found += self._derived(watch, hour.end_us, now_us)
             self._moved = True
 
@@ -165,6 +166,17 @@ class Watches:
             alone = msgspec.structs.replace(self._register, shifts=(shift,))
             ends |= {planned.end_us for planned in scheduled_windows(alone, window) if planned.end_us < window.end_us}
         return sorted(ends)
+
+    def _advised(self, watch: Watch, finding: Finding) -> Finding:
+        """With the occasion to act that costs least on average, where life left and costs are known."""
+        costs = watch.settings.costs
+        if costs is None or finding.remaining_h is None:
+            return finding
+        occasions = [0.0, *((stop_us - finding.at_us) / HOUR_US for stop_us in self._stops(finding.at_us) if stop_us > finding.at_us)]
+        best = advise(*finding.remaining_h, occasions, cost_failure=costs.failure, cost_action=costs.action, cost_per_life=costs.life_hour)
+        evidence = {**finding.evidence, "cost_of_acting": round(best.cost_of_acting, 2), "cost_of_waiting": round(best.cost_of_waiting, 2),
+                    "risk_of_waiting": round(best.risk, 4)}
+        return msgspec.structs.replace(finding, evidence=evidence, within_h=best.within)
 
     def _tell(self, watch: Watch, finding: Finding, now_us: int) -> None:
         item = watch.equipment

@@ -7,6 +7,7 @@ import numpy as np
 
 from analytics.maintenance.anomaly import cut_of
 from analytics.maintenance.drift import Seen, drifted, outside, seen_of
+from analytics.maintenance.health import health_of
 from analytics.maintenance.learner import Learner, learn
 from analytics.maintenance.report import Report
 from analytics.maintenance.sound import Sound
@@ -56,6 +57,8 @@ class Answer(msgspec.Struct, frozen=True):
     high: float | None = None
     probability: float | None = None
     determined: bool = True
+    reasons: tuple[tuple[str, float], ...] = ()
+    """Of an anomaly: the inputs with the largest shares in the distance from the sound state."""
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -85,7 +88,8 @@ def train(task: Task, tables: list[Table], report: Report) -> Model:
         digest = learner.digest()
     limits = (
         "answers hold for units like those learned from; another machine type has to be judged again",
-        f"no answer where more than {_STRANGE:.0%} of a row's inputs lie outside what was learned from, or are missing",
+        f"no answer where more than {_STRANGE:.0%} of a row's inputs " + (
+            "are missing" if task.task == "anomaly" else "lie outside what was learned from, or are missing"),
         "scores are derived data and never support a claim",
     )
     card = Card(
@@ -103,7 +107,9 @@ def predict(model: Model, table: Table, *, all_rows: bool = False) -> Answers:
     """
     card = model.card
     asked = question_of(card.task, table, card.numeric, card.text)
-    strange = outside(card.seen, asked.values) > _STRANGE
+    # What lies outside the sound range is what a detector is asked about; only what is missing it cannot judge.
+    lacking = np.isnan(asked.values).mean(axis=1) if card.task.task == "anomaly" else outside(card.seen, asked.values)
+    strange = lacking > _STRANGE
     rows = np.arange(len(asked))
     if card.task.task == "rul" and not all_rows:
         rows = np.array([np.flatnonzero(asked.group == unit)[-1] for unit in np.unique(asked.group)])
@@ -128,5 +134,7 @@ def _learned(card: Card, learner: Learner, asked: Problem) -> list[Answer]:
 
 
 def _normal(normal: Sound, asked: Problem) -> list[Answer]:
-    score = normal.score(asked.values) - normal.threshold
-    return [Answer(None, None, "anomaly" if value >= 0 else "normal", probability=float(1 / (1 + np.exp(-value)))) for value in score.tolist()]
+    return [
+        Answer(None, None, "anomaly" if one.alarm else "normal", probability=1 - one.index, reasons=one.reasons if one.alarm else ())
+        for one in health_of(normal, list(asked.numeric), asked.values)
+    ]

@@ -42,7 +42,7 @@ COMMANDS = commands()
 
 def spoken_to(words: list[str]) -> tuple[str, ...]:
     """The subcommand of a `chejian` line: the words before the first file, value or option."""
-    return tuple(word for word, _ in zip(words[1:], range(2), strict=False) if re.fullmatch(r"[a-z]+", word))
+    return tuple(word for word, _ in zip(words[1:], range(2), strict=False) if re.fullmatch(r"[a-z]+(-[a-z]+)*", word))
 
 
 @cache

@@ -81,7 +81,7 @@ def test_without_signal_no_model_is_written(tmp_path: Path) -> None:
 
 
 def test_remaining_life_without_header_in_whitespace(tmp_path: Path) -> None:
-    path = kept(tmp_path / "fleet.txt", fleet(units=8), mark="  ", header=False)
+    path = kept(tmp_path / "fleet.txt", fleet(units=5), mark="  ", header=False)
     done = chejian("evaluate", "--data", path, "--task", "rul", "--group", "0", "--time", "1", "--cap", "60", "--protocol", "grouped-kfold", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
@@ -106,10 +106,13 @@ def test_anomalies_over_several_files(tmp_path: Path) -> None:
     assert metrics["f1"] > 0.8
 
 
-@pytest.mark.parametrize(("protocol", "folds"), [("chronological", 1), pytest.param("leave-one-group-out", 8, marks=pytest.mark.long)])
-def test_difficult_tables_are_handled(tmp_path: Path, protocol: str, folds: int) -> None:
+@pytest.mark.parametrize(("protocol", "folds", "width"), [
+    ("chronological", 1, 60), pytest.param("chronological", 1, 500, marks=pytest.mark.long),
+    pytest.param("leave-one-group-out", 8, 500, marks=pytest.mark.long),
+])
+def test_difficult_tables_are_handled(tmp_path: Path, protocol: str, folds: int, width: int) -> None:
     lots = np.random.default_rng(0)
-    columns: dict[str, Any] = {f"s{i}": lots.normal(size=40) for i in range(500)}
+    columns: dict[str, Any] = {f"s{i}": lots.normal(size=40) for i in range(width)}
     columns["s3"][::3] = np.nan
     columns |= {
         "flat": np.ones(40), "void": np.full(40, np.nan), "word": np.array([None, "a"] * 20, object), "unit": np.repeat(np.arange(8.0), 5),

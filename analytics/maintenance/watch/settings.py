@@ -20,6 +20,17 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sensor_drift: float = 8.0
 
 
+class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a bearing costs, in the register's currency: advice weighs waiting against acting with it."""
+
+    failure: float
+    """A failure in operation: repair and standstill."""
+    action: float
+    """A replacement in a planned stop."""
+    life_hour: float = 0.0
+    """An hour of life that is thrown away by replacing early."""
+
+
 class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How machines are watched."""
 
@@ -34,5 +45,7 @@ class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Increase of a spindle's vibration at which its bearing is to be replaced, as a share of the sound one's."""
     worn_tool: float = 1.0
     """Wear at which a tool is changed, as a share of its life (1: VB = 0.3 mm by ISO 3685)."""
+    costs: Costs | None = None
+    """Without them the advice has no figures."""
     alarm_meanings: dict[int, str] = {}
     """From the maker's list of alarms: what a number means, such as tool_breakage. Without it an unknown alarm is told as such."""

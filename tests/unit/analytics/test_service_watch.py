@@ -9,7 +9,7 @@ import pytest
 
 from analytics.maintenance.watch.finding import Finding
 from analytics.maintenance.watch.record import MODEL, document_of
-from analytics.maintenance.watch.settings import WatchSettings
+from analytics.maintenance.watch.settings import Costs, WatchSettings
 from analytics.maintenance.watch.tools import ToolLeft
 from chejian.service import ServiceSettings, run
 from chejian.service_api import ServiceApi
@@ -28,7 +28,7 @@ from workshop.window import HOUR_US
 DAYS = 2.5
 WEAR = (1.3, 2.9, 2.0)
 NOW_US = START_US + round(DAYS * DAY_US) + HOUR_US
-SETTINGS = WatchSettings(learn_us=DAY_US)
+SETTINGS = WatchSettings(learn_us=DAY_US, costs=Costs(failure=90_000.0, action=8_000.0, life_hour=5.0))
 DERIVED = tuple(f"{name}{end}" for name in ("health", "anomaly", "remaining_life") for end in ("", "_low", "_high"))
 
 
@@ -109,6 +109,8 @@ async def test_alerts_are_on_record_once_with_their_evidence(gateway: Running, t
     assert sha256_hex(str(document).encode()) == entry["body"]["digest"]
     finding = msgspec.json.decode(str(document), type=Finding)
     assert document_of(finding).decode() == document
+    if finding.remaining_h is not None:
+        assert 0 < float(finding.evidence["cost_of_acting"]) <= float(finding.evidence["cost_of_waiting"]) + 0.01
     for name in ("health", "anomaly", "remaining_life"):
         low, middle, high = (value(f"{name}{end}")[-1] for end in ("_low", "", "_high"))
         assert low <= middle <= high
@@ -139,7 +141,7 @@ def test_a_gateway_that_is_away_costs_nothing(gateway: Running, tmp_path: Path) 
     token = gateway.enrol("analytics", Provenance.DERIVED, SigningKey.create())
     engine, api = open_engine(EngineSettings(gateway.url, token)), ServiceApi(gateway.url, token)
     away = ServiceApi("http://127.0.0.1:9", token)
-    register = api.register()
+    register = api.register(NOW_US)
     watches = Watches(engine, away, register, SETTINGS, tmp_path)
     for _ in range(8):
         watches.round({}, NOW_US)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chejian.model_file
+from analytics.maintenance.anomaly import evaluate_anomaly
 from analytics.maintenance.evaluate import evaluate
 from analytics.maintenance.model import Model, predict, train
 from analytics.maintenance.task import Task
@@ -47,6 +48,23 @@ def test_it_answers_the_same_after_reading_and_has_a_card(model: Model, file: Pa
     card = file.with_name("wear.model.card.json").read_text()
     for word in ("data_digest", "grouped-kfold", "interval_coverage", "limits", "baselines"):
         assert word in card
+
+
+def test_a_detector_says_which_inputs_are_strange_also_after_reading(tmp_path: Path) -> None:
+    lots = np.random.default_rng(0)
+    values, label = lots.normal(size=(300, 4)), np.zeros(300)
+    values[200:260, :2] += 4
+    label[200:260] = 1
+    shop = table(**{f"s{i}": values[:, i] for i in range(4)}, label=label)
+    task = Task("anomaly", "chronological", target="label", train_rows=120)
+    made = train(task, [shop], evaluate_anomaly(task, [shop]))
+    write_model(tmp_path / "d.model", made)
+    found = predict(read_model(tmp_path / "d.model"), shop)
+    assert found == predict(made, shop)
+    event = [one for one in found.answers[205:255] if one.answer == "anomaly"]
+    assert len(event) > 40
+    assert {name for one in event for name, _ in one.reasons[:2]} <= {"s0", "s1"}
+    assert all(one.reasons == () for one in found.answers if one.answer == "normal")
 
 
 def test_a_row_outside_what_was_learned_from_is_undetermined(model: Model) -> None:

@@ -33,11 +33,14 @@ def test_remaining_life_of_turbofans(part: str, nasa_score: float) -> None:
     assert (report.verdict, report.warnings) == (DEPLOY, [])
 
 
-def test_the_test_labels_do_not_reach_the_model() -> None:
+@pytest.mark.parametrize("units", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_the_test_labels_do_not_reach_the_model(units: int) -> None:
     quick = msgspec.structs.replace(LIFE, effort="quick")
-    honest, shuffled = turbofans("FD001", quick, units=20), turbofans("FD001", quick, units=20, shuffled=True)
+    honest, shuffled = turbofans("FD001", quick, units=units), turbofans("FD001", quick, units=units, shuffled=True)
     assert honest.model_digest == shuffled.model_digest
-    assert honest.metrics["rmse"] < 20 < shuffled.metrics["rmse"]
+    assert honest.metrics["rmse"] != shuffled.metrics["rmse"]
+    if units == 20:
+        assert honest.metrics["rmse"] < 20 < shuffled.metrics["rmse"]
 
 
 @pytest.mark.long
