@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from analytics.indicator import Indicator, Result
+from analytics.indicator import Components, Indicator, Result
 from evidence.bag import REGISTER, STATEMENT, BagReader
 from evidence.parts import Files, PartIndex, Parts
 from evidence.processes import measure_window
@@ -27,8 +27,11 @@ class Replay(msgspec.Struct, frozen=True, eq=False):
 
     def result(self, indicator: Indicator, register: Workshop, window: Window) -> Result:
         """The indicator's result in the bundle's window or a piece of it, under this register or another one."""
-        components = measure_window(self.parts, (indicator,), (register,), window).components[0]
-        return indicator.evaluate(components, register, window)
+        return indicator.evaluate(self.components(indicator, register, window), register, window)
+
+    def components(self, indicator: Indicator, register: Workshop, window: Window) -> tuple[Components, ...]:
+        """What the indicator measures there."""
+        return measure_window(self.parts, (indicator,), (register,), window).components[0]
 
 
 def replay(path: Path) -> Replay:

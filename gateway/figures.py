@@ -10,6 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from analytics.compute import LOOKBACK_US, components_of, needed_signals
+from analytics.grouping import grouped
 from analytics.indicator import Components, Indicator, Result
 from analytics.missing import missing_of
 from evidence.archived import Live
@@ -45,6 +46,13 @@ class Answers:
             return self._kept[key]
 
 
+class GroupRow(msgspec.Struct, frozen=True):
+    """One group of `GET /v1/indicators/{id}/groups`."""
+
+    group: str
+    result: Result
+
+
 class Figures:
     """What the gateway computes for those who ask."""
 
@@ -62,8 +70,25 @@ class Figures:
 
         return self._results.get((indicator.id, window, self._house.engine.cursor()), compute)
 
+    def by_group(self, indicator: Indicator, window: Window, by: str) -> bytes:
+        """The results by group as JSON: [{"group", "result"}], see `analytics.grouping`.
+
+        Raises:
+            Rejected: no such grouping.
+        """
+        def compute() -> bytes:
+            register = self._house.in_force(window)
+            found = grouped(indicator, register, window, by, lambda part, span: self._components(indicator, span, part))
+            return msgspec.json.encode([GroupRow(name, result) for name, result in found])
+
+        return self._results.get((indicator.id, window, by, self._house.engine.cursor()), compute)
+
     def _measure(self, indicator: Indicator, window: Window) -> Result:
-        register, engine = self._house.in_force(window), self._house.engine
+        register = self._house.in_force(window)
+        return indicator.evaluate(self._components(indicator, window, register), register, window)
+
+    def _components(self, indicator: Indicator, window: Window, register: Workshop) -> list[Components]:
+        engine = self._house.engine
         signals = needed_signals(indicator, register)
         posted = self._posted(indicator, window, register) if window.length_us > RAW_US else {}
         components = [piece for pieces in posted.values() for piece in pieces]
@@ -81,7 +106,7 @@ class Figures:
                     while len(self._hours) > KEPT_HOURS:
                         self._hours.popitem(last=False)
             components += found
-        return indicator.evaluate(components, register, window)
+        return components
 
     def _posted(self, indicator: Indicator, window: Window, register: Workshop) -> dict[Window, list[Components]]:
         """Full hours of the window for which the service has posted the components of all equipment, measured under this revision of the register."""

@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from analytics.explain import Sensitivity
     from analytics.indicator import Indicator, Result
+    from evidence.replay import Replay
     from workshop.register import Workshop
     from workshop.window import Window
 
@@ -92,11 +93,54 @@ def explain(
         typer.echo(explain_result(item, result, register, span, language_of(lang), changes).text)
 
 
+@indicators.command("groups")
+def groups(
+    identifier: Annotated[str, typer.Argument(help="Id of an indicator, such as oee")],
+    by: Annotated[str, typer.Option(help="equipment, class, work_center, process, shift or day")],
+    bundle: Annotated[Path, typer.Option(help="A bundle: folder or zip. A gateway answers the same at /v1/indicators/{id}/groups.")],
+    window: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="FROM TO", help="2026-01-05T08:00 2026-01-05T20:00 in the workshop's time, or µs UTC; default: the bundle's window."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print groups and results as JSON.")] = False,
+) -> None:
+    """One figure by equipment, class, work centre, process, shift or day."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from analytics.grouping import BY, grouped
+    from workshop.errors import ConfigError
+
+    item = _find(identifier)
+    if by not in BY:
+        raise ConfigError(f"--by {by}: there are {', '.join(BY)}")
+    replayed, span = _replayed(bundle, window)
+    found = grouped(item, replayed.register, span, by, lambda register, part: replayed.components(item, register, part))
+    if json:
+        typer.echo(msgspec.json.encode([{"group": name, "result": result} for name, result in found]).decode())
+        return
+    table = Table(title=f"{item.title_zh} {item.title_en} [{item.unit}]", title_justify="left")
+    for name in (by, "value 数值", "low 下限", "high 上限", "coverage 覆盖率"):
+        table.add_column(name, overflow="fold")
+    for name, result in found:
+        table.add_row(name, *("–" if value is None else str(value) for value in (result.value, result.low, result.high, result.coverage)))
+    Console().print(table)
+
+
 Explained = tuple["Result", "Workshop", "Window", list["Sensitivity"]]
 
 
 def _from_bundle(item: "Indicator", path: Path, asked: tuple[str, str] | None) -> Explained:
     from analytics.explain import sensitivities
+
+    replayed, window = _replayed(path, asked)
+    result = replayed.result(item, replayed.register, window)
+    changes = sensitivities(item, result, replayed.register, lambda register: replayed.result(item, register, window))
+    return result, replayed.register, window, changes
+
+
+def _replayed(path: Path, asked: tuple[str, str] | None) -> "tuple[Replay, Window]":
     from chejian.commands.windows import parse_window
     from evidence.replay import replay
     from workshop.errors import ConfigError
@@ -107,9 +151,7 @@ def _from_bundle(item: "Indicator", path: Path, asked: tuple[str, str] | None) -
     window = parse_window(asked, replayed.register) if asked else replayed.window
     if window.start_us < replayed.window.start_us or window.end_us > replayed.window.end_us:
         raise ConfigError(f"{path}: --window reaches beyond the bundle's window [{replayed.window.start_us}, {replayed.window.end_us}) µs")
-    result = replayed.result(item, replayed.register, window)
-    changes = sensitivities(item, result, replayed.register, lambda register: replayed.result(item, register, window))
-    return result, replayed.register, window, changes
+    return replayed, window
 
 
 def _from_gateway(item: "Indicator", url: str, token_file: Path, asked: tuple[str, str] | None) -> Explained:

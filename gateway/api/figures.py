@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from analytics.grouping import BY
 from analytics.indicator import Indicator, Result
 from evidence.verdict import Verdict
 from gateway.api.readings import Time
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
-from gateway.figures import Figures
+from gateway.figures import Figures, GroupRow
 from gateway.house import House
 from gateway.problems import Refusal
 from gateway.shapes import BundleRequest, ComponentsAnswer, IndicatorRow
@@ -22,7 +23,7 @@ from workshop.errors import Rejected
 from workshop.window import HOUR_US, Window
 from workshop.wire import ComponentsPost
 
-SHAPES = (Result, Verdict)
+SHAPES = (Result, Verdict, GroupRow)
 LONGEST_US = 400 * 24 * HOUR_US
 PIECE_BYTES = 256 * 1024
 
@@ -35,6 +36,11 @@ def routes(house: House, indicators: Mapping[str, Indicator]) -> APIRouter:
     evaluator = Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR, Role.ADMIN))]
     figures = Figures(house, indicators)
 
+    def _known(name: str) -> Indicator:
+        if name not in indicators:
+            raise Refusal(404, "not-found", f"no indicator '{name[:80]}'; there are {', '.join(indicators)}")
+        return indicators[name]
+
     @router.get("/v1/indicators", summary="Definitions of all indicators", responses=answers("IndicatorRow", many=True))
     def definitions(_: reader) -> Response:
         return json_answer([_definition(item) for item in indicators.values()])
@@ -42,9 +48,12 @@ def routes(house: House, indicators: Mapping[str, Indicator]) -> APIRouter:
     @router.get("/v1/indicators/{id}", summary="An indicator over source times [from_us, to_us), from the engine; no evidence",
                 responses=answers("Result"))
     def result(_: reader, id: str, from_us: Time, to_us: Time) -> Response:
-        if id not in indicators:
-            raise Refusal(404, "not-found", f"no indicator '{id[:80]}'; there are {', '.join(indicators)}")
-        return Response(figures.result(indicators[id], _window(from_us, to_us)), media_type="application/json")
+        return Response(figures.result(_known(id), _window(from_us, to_us)), media_type="application/json")
+
+    @router.get("/v1/indicators/{id}/groups", summary="The indicator by equipment, class, work_center, process, shift or day",
+                responses=answers("GroupRow", many=True))
+    def by_group(_: reader, id: str, from_us: Time, to_us: Time, by: Annotated[str, Query(description=", ".join(BY))]) -> Response:
+        return Response(figures.by_group(_known(id), _window(from_us, to_us), by), media_type="application/json")
 
     @router.post("/v1/components", summary="Components that the analytics service has measured; a cache", responses=answers("ComponentsAnswer"),
                  openapi_extra=body("ComponentsPost"))

@@ -19,9 +19,11 @@ from evidence.verify import verify
 from tests.standalone import verifier
 from tests.tamper.conftest import Good
 from tests.tamper.test_spoiled_bundle import DISHONEST
-from tests.tamper.workbench import T0, WINDOW, Plant, Spoiled
+from tests.tamper.workbench import EDGES, T0, WINDOW, Plant, Spoiled, readings_of
+from workshop.batch import Gap, SealedBatch
 from workshop.canonical import canonical_json
-from workshop.window import HOUR_US, Window
+from workshop.signal import signal_id
+from workshop.window import HOUR_US, SECOND_US, Window
 
 VERIFIER = Path(verifier.__file__)
 OURS = {"chejian", "workshop", "store", "analytics", "evidence", "edge", "gateway", "simulators", "policies", "numpy", "msgspec", "rfc8785", "tests"}
@@ -66,6 +68,27 @@ def test_it_accepts_several_ranges(good: Good, tmp_path: Path) -> None:
     export(plant.archive, window=WINDOW, baseline=baseline, claims=good.claims, packs=load_packs(), out=tmp_path / "b")
     assert len(verify(tmp_path / "b", trust_of(plant.archive)).predicate.ranges) == 2  # type: ignore[union-attr]
     assert verifier.verify(tmp_path / "b", json.loads(encode_trust(trust_of(plant.archive))))["inspected"] > 100
+    plant.archive.close()
+
+
+def test_what_a_loss_before_the_window_hides_is_counted_by_nobody(good: Good, tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    lathe = plant.register.find("lathe-01")
+    assert lathe is not None
+    counters = tuple(signal_id("lathe-01", signal.name) for signal in lathe.signals if signal.role in ("good_count", "scrap_count"))
+    plant.run(T0 - 60 * SECOND_US, 40, gaps=(Gap(counters, T0 - 10 * SECOND_US, T0 + 5 * SECOND_US, "disk full"),))
+    plant.now.time_us = T0
+    for edge, machines in EDGES.items():
+        batch = plant.edges[edge].seal([row for name in machines for row in readings_of(name, T0 - 20 * SECOND_US, 20)], plant.now())
+        parts = tuple(None if name == "cnc-01" else part for name, part in zip(machines, batch.parts, strict=True))
+        plant.commit(SealedBatch(batch.header, batch.signature, parts))
+    plant.run(T0, 160)
+    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b")
+    ours = verify(tmp_path / "b", trust_of(plant.archive))
+    stated = next(item for item in ours.results if item.indicator == "defect_rate")
+    assert {stated.detail[name]["beginnings"] for name in ("cnc-01", "lathe-01")} == {2} and stated.lost_us > 0
+    found = verifier.verify(tmp_path / "b", json.loads(encode_trust(trust_of(plant.archive))))
+    assert (found["inspected"], found["value"]) == (stated.counts["inspected"], str(stated.value))
     plant.archive.close()
 
 

@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import zstandard
@@ -28,6 +28,15 @@ LOOKBACK_US = 3_600_000_000
 COLUMNS = ("count", "time", "delay", "kind", "quality", "status", "i64", "scale", "scaled", "float", "text")
 Reading = tuple[int, int, object, int]
 """Source time, received time, value, quality."""
+
+
+class Found(NamedTuple):
+    """What the batches hold."""
+
+    readings: dict[str, list[Reading]]
+    """By signal id."""
+    lost: list[tuple[str, int, int]]
+    """(signal id or equipment, from, to) of gaps, and of parts that are absent or cannot be decoded."""
 
 
 class Refused(Exception):
@@ -289,12 +298,12 @@ def decode(data: bytes) -> dict[str, list[Reading]]:
     return found
 
 
-def check_data(files: dict[str, bytes], predicate: dict[str, Any], control: dict[str, Any], trust: dict[str, Any]) -> dict[str, list[Reading]]:
-    """Ranges, holes and root of the data log; every batch; returns readings by signal id."""
+def check_data(files: dict[str, bytes], predicate: dict[str, Any], control: dict[str, Any], trust: dict[str, Any]) -> Found:
+    """Ranges, holes and root of the data log; every batch; returns readings by signal id, and what is lost."""
     proofs = parse(files["data/proofs.json"], "proofs")
     names = sorted(name for name in files if name.startswith("data/segments/"))
     need(len(proofs["holes"]) == len(predicate["ranges"]) + 1, "holes and ranges do not fit")
-    tree, found, last = Tree(), {}, 0
+    tree, found, last = Tree(), Found({}, []), 0
     for span, hole in zip(predicate["ranges"], proofs["holes"], strict=False):
         tree.skip(span["first"], hole)
         chains: dict[str, tuple[int, int, str]] = {}
@@ -334,19 +343,20 @@ def check_batch(
     return header
 
 
-def collect(header: dict[str, Any], parts: list[bytes | None], found: dict[str, list[Reading]]) -> None:
-    """Adds the readings of a batch; a part that cannot be decoded counts as absent."""
+def collect(header: dict[str, Any], parts: list[bytes | None], found: Found) -> None:
+    """Adds the readings of a batch and its gaps; a part that cannot be decoded counts as absent."""
+    found.lost.extend((signal, gap["from_us"], gap["to_us"]) for gap in header["gaps"] for signal in gap["signals"])
     for entry, part in zip(header["parts"], parts, strict=True):
-        if part is None:
-            continue
         try:
-            readings = decode(part)
+            readings = {} if part is None else decode(part)
         except (Refused, zstandard.ZstdError, ValueError, KeyError, IndexError, struct.error):
-            continue
+            readings = {}
         times = [item[0] for rows in readings.values() for item in rows]
-        if (len(times), min(times), max(times)) == (entry["rows"], entry["from_us"], entry["to_us"]):
+        if times and (len(times), min(times), max(times)) == (entry["rows"], entry["from_us"], entry["to_us"]):
             for name, rows in readings.items():
-                found.setdefault(f"{entry['equipment']}/{name}", []).extend(rows)
+                found.readings.setdefault(f"{entry['equipment']}/{name}", []).extend(rows)
+        else:
+            found.lost.append((entry["equipment"], entry["from_us"], entry["to_us"] + 1))
 
 
 # (10) one indicator
@@ -382,7 +392,14 @@ def in_service(equipment: dict[str, Any], zone: ZoneInfo, start_us: int, end_us:
     return max(start_us, midnight(equipment["in_service_from"], 0)), end_us if last is None else min(end_us, midnight(last, 1))
 
 
-def defect_rate(register: dict[str, Any], found: dict[str, list[Reading]], window: dict[str, int]) -> dict[str, Any]:
+def carried(found: Found, signal: str, start_us: int) -> list[Reading]:
+    """The signal's readings without those from before a loss that begins in the lookback: what grew since then grew before the window too."""
+    losses = [min(to_us, start_us) for name, from_us, to_us in found.lost
+              if name in (signal, signal.partition("/")[0]) and from_us < start_us and to_us > start_us - LOOKBACK_US]
+    return [row for row in found.readings.get(signal, []) if row[0] >= max(losses, default=row[0])]
+
+
+def defect_rate(register: dict[str, Any], found: Found, window: dict[str, int]) -> dict[str, Any]:
     """Scrap over good and scrap, of all equipment that counts both."""
     total = {"good_count": 0, "scrap_count": 0}
     zone = ZoneInfo(register["time_zone"])
@@ -391,7 +408,8 @@ def defect_rate(register: dict[str, Any], found: dict[str, list[Reading]], windo
         if set(total) <= set(names):
             start_us, end_us = in_service(item, zone, window["start_us"], window["end_us"])
             for role in total:
-                total[role] += increase(found.get(f"{item['id']}/{names[role]}", []), start_us, end_us)
+                rows = carried(found, f"{item['id']}/{names[role]}", window["start_us"])
+                total[role] += increase(rows, start_us, end_us)
     inspected = sum(total.values())
     value = f"{round(Fraction(total['scrap_count'], inspected) * 10**6):07d}" if inspected else None
     return {"defective": total["scrap_count"], "inspected": inspected, "value": value and f"{value[:-6]}.{value[-6:]}"}

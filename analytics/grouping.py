@@ -1,0 +1,74 @@
+"""One figure by equipment, class, work centre, process, shift or day: the same formula on a part of the register, of the calendar, or of the window.
+
+Groups of equipment share what was measured once. A shift is measured as if the register planned no other: what a counter grew by belongs to the shift
+in which a reading shows it. Days are local days.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+
+import msgspec
+
+from analytics.indicator import Components, Indicator, Result
+from workshop.calendar import scheduled_windows, zone_of
+from workshop.errors import Rejected
+from workshop.register import Equipment, Workshop
+from workshop.window import Window
+
+KEYS: dict[str, Callable[[Equipment], str]] = {
+    "equipment": lambda item: item.id, "class": lambda item: item.equipment_class, "work_center": lambda item: item.work_center,
+    "process": lambda item: item.process,
+}
+BY = (*KEYS, "shift", "day")
+Measure = Callable[[Workshop, Window], Iterable[Components]]
+"""The components of one indicator under a register, in a window."""
+
+
+def grouped(indicator: Indicator, register: Workshop, window: Window, by: str, measure: Measure) -> list[tuple[str, Result]]:
+    """The results by group: in the register's order, of days in order of time; groups of which the indicator measures nothing are left out.
+
+    Raises:
+        Rejected: no such grouping.
+    """
+    if by in KEYS:
+        return _by_equipment(indicator, register, window, KEYS[by], measure)
+    if by == "shift":
+        return [(name, indicator.evaluate(list(pieces), part, window)) for name, part, pieces in _by_shift(register, window, measure)]
+    if by == "day":
+        return [(day.isoformat(), indicator.evaluate(list(measure(register, part)), register, part)) for day, part in local_days(register, window)]
+    raise Rejected(f"group by '{by[:40]}': there are {', '.join(BY)}")
+
+
+def local_days(register: Workshop, window: Window) -> Iterator[tuple[date, Window]]:
+    """The window cut at local midnights, with the day of each piece."""
+    zone, start_us = zone_of(register), window.start_us
+    day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=start_us)).astimezone(zone).date()
+    while start_us < window.end_us:
+        midnight = datetime.combine(day + timedelta(days=1), time(), zone)
+        end_us = min((midnight - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1), window.end_us)
+        if end_us > start_us:
+            yield day, Window(start_us, end_us)
+        start_us, day = max(start_us, end_us), day + timedelta(days=1)
+
+
+def _by_equipment(
+    indicator: Indicator, register: Workshop, window: Window, key: Callable[[Equipment], str], measure: Measure
+) -> list[tuple[str, Result]]:
+    members: dict[str, list[Equipment]] = {}
+    for item in register.equipment:
+        members.setdefault(key(item), []).append(item)
+    pieces: dict[str, list[Components]] = {}
+    for piece in measure(register, window):
+        pieces.setdefault(piece.equipment, []).append(piece)
+    return [
+        (name, indicator.evaluate(
+            [piece for item in items for piece in pieces.get(item.id, ())], msgspec.structs.replace(register, equipment=tuple(items)), window,
+        ))
+        for name, items in members.items() if not indicator.roles or any(indicator.applies(item) for item in items)
+    ]
+
+
+def _by_shift(register: Workshop, window: Window, measure: Measure) -> Iterator[tuple[str, Workshop, Iterator[Components]]]:
+    for name in dict.fromkeys(shift.name for shift in register.shifts):
+        part = msgspec.structs.replace(register, shifts=tuple(shift for shift in register.shifts if shift.name == name))
+        yield name, part, (piece for stretch in scheduled_windows(part, window) for piece in measure(part, stretch))
