@@ -94,5 +94,9 @@ def test_the_command_explains_a_bundle(tmp_path: Path) -> None:
     answer = msgspec.json.decode(part.output)
     assert answer["window"]["end_us"] - answer["window"]["start_us"] == 60_000_000
     assert answer["result"]["indicator"] == "defect_rate"
+    shared = CliRunner().invoke(app, ["indicators", "groups", "defect_rate", "--by", "equipment", "--bundle", str(tmp_path / "bundle"), "--json"])
+    assert shared.exit_code == 0, shared.output
+    groups = {item["group"]: item["result"] for item in msgspec.json.decode(shared.output)}
+    assert set(groups) == {"cnc-01", "lathe-01"} and groups["cnc-01"]["counts"]["inspected"] > 50
     beyond = CliRunner().invoke(app, [*arguments, "--window", "2026-01-05T10:00", "2026-01-05T11:01"])
     assert isinstance(beyond.exception, ConfigError)
