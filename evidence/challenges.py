@@ -44,6 +44,8 @@ class Judged(msgspec.Struct, frozen=True):
     question: Question
     wrong: Words | None
     """None where the batches agree with the answer."""
+    silent: bool = False
+    """The edge answered that there was no reading."""
 
 
 class Lacks(NamedTuple):
@@ -78,7 +80,11 @@ def judge_challenges(control: Control, window: Window, parts: Parts, lacks: Lack
     """
     asked = {index: item for index, item in control.challenges.items() if _concerns(item, control, window)}
     found = _look_up({index: item.body.question for index, item in asked.items()}, parts)
-    return [Judged(index, item.body.question, _judge(item, found[index], lacks, window)) for index, item in asked.items()]
+    return [
+        Judged(index, item.body.question, _judge(item, found[index], lacks, window), item.answer is not None
+               and item.answer.statement.source_time_us is None)
+        for index, item in asked.items()
+    ]
 
 
 def _concerns(item: Asked, control: Control, window: Window) -> bool:

@@ -102,6 +102,8 @@ def of_challenges(judged: Sequence[Judged]) -> list[Remark]:
     found = []
     if agreed := len(judged) - len(wrong):
         words = Words(f"{SPOT}s answered in agreement with the batches: {agreed}", f"现场抽问与数据批次相符: {agreed} 次")
+        if silent := sum(item.silent for item in judged if item.wrong is None):
+            words = Words(f"{words.en}, of which {silent} said that there was no reading", f"{words.zh}, 其中 {silent} 次答称无读数")
         found.append(Remark(words))
     for item in wrong[:NAMED]:
         where, said = f"{item.question.signal}, {item.question.edge}", item.wrong or Words("", "")

@@ -1,16 +1,14 @@
 """The report of a verification, Chinese or English: verdicts, contents, steps, and what all of this does not prove."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from evidence.document import Heading, Paragraph, Piece, Table, html, markdown
+from evidence.document import Heading, Paragraph, Piece, Table, html, markdown, window_text
 from evidence.statement import Predicate
 from evidence.verdict import Outcome, Verdict
 from evidence.verify import Verification
 
 Language = Literal["zh", "en"]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 OUTCOMES = {
     Outcome.CONFIRMED: {"zh": "证实", "en": "confirmed"},
@@ -99,8 +97,8 @@ def contents_table(predicate: Predicate, language: Language) -> Table:
     base = predicate.baseline
     absent = "; ".join(f"{item.equipment}: {item.parts} {item.why}" for item in predicate.absent)
     values = (
-        predicate.origin, str(predicate.generation), _window(predicate.window.start_us, predicate.window.end_us),
-        "–" if base is None else _window(base.start_us, base.end_us),
+        predicate.origin, str(predicate.generation), window_text(predicate.window.start_us, predicate.window.end_us),
+        "–" if base is None else window_text(base.start_us, base.end_us),
         f"{', '.join(f'[{item.first}, {item.end})' for item in predicate.ranges)} / {predicate.data.size}", str(predicate.control.size),
         ", ".join(item.digest for item in predicate.registers), ", ".join(f"{item.id} {item.sha256}" for item in predicate.packs) or "–",
         ", ".join(f"{item.id} {item.version}" for item in predicate.indicators), str(len(predicate.gaps)),
@@ -136,8 +134,3 @@ def render(verification: Verification, language: Language) -> str:
 def render_html(verification: Verification, language: Language) -> str:
     """The report as an HTML page."""
     return html(report(verification, language), language)
-
-
-def _window(start_us: int, end_us: int) -> str:
-    texts = ((_EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z") for time_us in (start_us, end_us))
-    return " – ".join(texts)

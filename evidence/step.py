@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from evidence.document import printable
 from workshop.errors import ConfigError, Rejected, VerificationError
 
 NAMES = {
@@ -40,8 +41,8 @@ class Steps:
         self.done: list[Step] = []
 
     def note(self, n: int, ok: bool, text: str) -> None:
-        """Records and reports one step."""
-        self.done.append(Step(n, NAMES[n], ok, text))
+        """Records and reports one step; what a bundle says in it cannot write lines of its own on a screen."""
+        self.done.append(Step(n, NAMES[n], ok, printable(text)))
         self._report(self.done[-1])
 
     @contextmanager
@@ -49,12 +50,13 @@ class Steps:
         """The block is step n; what it appends to the list is the line to print.
 
         Raises:
-            VerificationError: the block found something wrong (Rejected or ConfigError); the step has been reported as failed.
+            VerificationError: the block found something wrong (Rejected or ConfigError, or a value that no part of this program can hold); the
+                step has been reported as failed.
         """
         said: list[str] = []
         try:
             yield said
-        except (Rejected, ConfigError) as error:
+        except (Rejected, ConfigError, ValueError, OverflowError, RecursionError) as error:
             self.note(n, False, str(error))
-            raise VerificationError(n, f"{NAMES[n]}: {error}") from error
+            raise VerificationError(n, printable(f"{NAMES[n]}: {error}")) from error
         self.note(n, True, "; ".join(said))

@@ -10,6 +10,7 @@ from evidence.bag import CLAIMS, CONTROL_LOG, REGISTER, STATEMENT, BagReader
 from evidence.bundle import states_of
 from evidence.claim import Claim, check_references, decode_claims
 from evidence.control import Control
+from evidence.document import window_text
 from evidence.evaluate import revisions_in_force
 from evidence.policy import Pack, check_dates, check_pack
 from evidence.segment import read_segment
@@ -138,10 +139,10 @@ def check_windows(predicate: Predicate, windows: Sequence[Window], control: Cont
         check_dates("as of", predicate.as_of)
     said = []
     for number, window in enumerate(windows):
-        what = "window" if number == 0 else "baseline"
+        what = f"{'window' if number == 0 else 'baseline'} {window_text(window.start_us, window.end_us)}"
         problems = [_lacking(reach, number, window, predicate.data.size, control) for reach in survey.ranges]
         if all(problems):
-            raise Rejected(f"{what} [{window.start_us}, {window.end_us}): {'; '.join(problems)}")
+            raise Rejected(f"{what}: {'; '.join(problems)}")
         said.append(_reaches(survey.ranges[problems.index("")], number, window, what, control))
     if survey.gaps != predicate.gaps:
         raise Rejected(f"{len(survey.gaps)} gaps in the edges' signed headers meet a window, the statement lists {len(predicate.gaps)} or others")

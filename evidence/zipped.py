@@ -18,6 +18,7 @@ from workshop.errors import ConfigError, Rejected
 BASE = "bundle/"
 MAX_ENTRIES = 65_534
 _LIMIT = 2**32 - 1
+_NAME_BYTES = 256
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
@@ -117,6 +118,8 @@ def read_directory(file: BinaryIO) -> list[Entry]:
     magic, _, _, _, number, length, offset, _ = _END.unpack(file.read(_END.size))
     if magic != b"PK\x05\x06" or offset + length + _END.size != size:
         raise Rejected("zip: does not end in a plain directory (comments and bytes after the end are refused)")
+    if length > number * (_CENTRAL.size + _NAME_BYTES):
+        raise Rejected(f"zip: a directory of {length} bytes for {number} files")
     file.seek(offset)
     directory = file.read(length)
     entries: list[Entry] = []

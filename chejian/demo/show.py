@@ -8,6 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from evidence.document import printable
+
 OUTCOMES = {
     "confirmed": ("属实", "confirmed", "green"),
     "refuted": ("不属实", "refuted", "red"),
@@ -53,10 +55,10 @@ def verdict_lines(verdicts: list[dict[str, Any]], language: str) -> Group:
     lines: list[RenderableType] = []
     for verdict in verdicts:
         zh, en, colour = OUTCOMES.get(str(verdict["outcome"]), ("?", str(verdict["outcome"]), "red"))
-        said = f"  {verdict['claim']} · {verdict.get('clause') or 'own claim 自述'} · {verdict['as_of']}"
+        said = printable(f"  {verdict['claim']} · {verdict.get('clause') or 'own claim 自述'} · {verdict['as_of']}")
         head = Text.assemble((f"{zh} {en}", f"bold {colour}"), said)
         reason = verdict.get("reason_zh" if language == "zh" else "reason") or verdict.get("reason", "")
-        lines += [head, Padding(Text(str(reason)), (0, 0, 0, 4))]
+        lines += [head, Padding(Text(printable(str(reason))), (0, 0, 0, 4))]
     return Group(*lines)
 
 
