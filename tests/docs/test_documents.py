@@ -122,7 +122,9 @@ def test_every_page_is_reachable_from_a_readme() -> None:
 
 def test_the_configuration_in_the_how_to_pages_is_accepted() -> None:
     register = parse_register((ROOT / "config/demo/workshop.toml").read_bytes(), "workshop.toml")
-    opcua, mqtt = ("\n".join(blocks(ROOT / f"docs/how-to/connect-an-{name}-machine.md", "toml")) for name in ("opcua", "mqtt"))
-    for text in (opcua, opcua.partition("[[source]]")[0] + mqtt):
+    names = ("an-opcua-machine", "an-mqtt-machine", "a-sparkplug-node", "a-modbus-device", "an-mtconnect-agent")
+    pages = [ROOT / f"docs/how-to/connect-{name}.md" for name in names] + [ROOT / "docs/how-to/read-files-from-a-folder.md"]
+    opcua, *others = ("\n".join(blocks(page, "toml")) for page in pages)
+    for text in (opcua, *(opcua.partition("[[source]]")[0] + other for other in others)):
         settings = load_edge(text, "edge-1.toml")
         check_edge(settings, register, "edge-1.toml")

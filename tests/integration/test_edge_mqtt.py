@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -16,6 +17,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.check import check
+from simulators.link import Relay
 from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -51,8 +53,13 @@ class Broker:
                 assert time.monotonic() < deadline, "mosquitto does not start"
                 time.sleep(0.02)
 
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             self._process.wait(10)
 
@@ -279,3 +286,63 @@ async def test_check_does_not_disturb_the_running_edge(broker: Broker, devices: 
     assert status is not None and status.sources["broker"].failures == 0
     assert len(rows) == 8 and all(row.quality == "good" and not row.cause for row in rows)
     assert Record(folder).check(devices.emitted)["in_gaps"] == 0
+
+
+async def test_a_cut_between_commit_and_acknowledgement_makes_no_second_reading(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    relay = Relay(("127.0.0.1", port), ("127.0.0.1", broker.port), owner="test")
+    await relay.start()
+    folder = edge_folder(tmp_path)
+    async with running_edge(folder, settings_of(table(port, "")), register_of(*MACHINES)) as edge:
+        for _ in range(2):
+            await until(lambda: (status := edge.status()) and status.ready, "connected")
+            await scans(devices, 6)
+            relay.cut()
+            await until(lambda: (status := edge.status()) and not status.ready, "cut")
+            await scans(devices, 2)
+            relay.restore()
+        await until(lambda: edge.stored("broker") == len(devices.emitted), "everything")
+    await relay.close()
+    record = Record(folder)
+    assert record.check(devices.emitted)["in_gaps"] == 0 and not record.gaps, "unnumbered, and yet each once"
+
+
+async def test_a_broker_that_says_nothing_is_found_out(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    async with running_edge(folder, settings_of(table(broker.port)), register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and status.ready, "connected")
+        await scans(devices, 2)
+        broker.signal(signal.SIGSTOP)
+        await until(lambda: (status := edge.status()) and not status.ready, "silence noticed")
+        status = edge.status()
+        assert status is not None
+        assert "nothing heard for" in status.sources["broker"].error or "no answer within" in status.sources["broker"].error
+        broker.signal(signal.SIGCONT)
+        await until(lambda: (status := edge.status()) and status.ready, "back")
+        await scans(devices, 2)
+        await until(lambda: edge.stored("broker") == 32, "everything")
+    assert not Record(folder).gaps
+
+
+async def test_large_and_retained_messages(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    settings = settings_of(table(broker.port, "").replace("keepalive_s = 1", "keepalive_s = 1\nmax_payload_bytes = 2000"))
+    kept = devices.payload("cnc-01")
+    devices.keep("cnc-01", kept)
+    devices.send("plant/cnc-01/state", json.dumps(kept).encode(), retain=True)
+    for turn in range(2):
+        async with running_edge(folder, settings, register_of(*MACHINES)) as edge:
+            await until(lambda: (status := edge.status()) and status.ready, "connected")
+            if turn:
+                devices.send("plant/cnc-02/state", json.dumps({"prog": "x" * 3_000_000}).encode())
+            await scans(devices, 2)
+            await until(lambda: edge.stored("broker") >= 16, "readings")
+            status = edge.status()
+    assert status is not None and status.refused == 1
+    record = Record(folder)
+    # The retained message came with the first subscription, and with the second again.
+    counted = record.check(devices.emitted)
+    assert counted["stored"] == len(devices.emitted) == 36 and record.quarantined == 1
+    assert {name.split("/")[0] for name, _, _, _ in record.gaps} <= {"cnc-01", "cnc-02"}
