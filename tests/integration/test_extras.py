@@ -1,11 +1,14 @@
 """The extras install what they need and nothing more: the edge on a small box, the evaluator's part alone."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.edge_memory import measure
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.long
@@ -46,6 +49,12 @@ def test_the_edge_is_small(tmp_path: Path) -> None:
     assert run(python, "edge", "--help").returncode == 0
     checked = run(python, "edge", "run", str(ROOT / "config" / "demo" / "edge-1.toml"))
     assert checked.returncode == 2 and "enrol" in checked.stderr, checked.stderr
+    if shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        pytest.skip("mosquitto is not installed: the edge's memory is not measured")
+    (tmp_path / "demo").mkdir()
+    found = measure(tmp_path / "demo", seconds=15, python=str(python))
+    assert found["sources"] == 3 and found["readings"] > 1000, found
+    assert found["most_mb"] < 120, found
 
 
 def test_an_evaluator_installs_evidence_alone(tmp_path: Path) -> None:
