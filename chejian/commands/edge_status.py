@@ -66,6 +66,7 @@ def lines(found: "EdgeStatus") -> list[tuple[str, str]]:
          + (f"; {len(state.problems)} signals give nothing" if state.problems else ""))
         for name, state in found.sources.items()
     ]
+    rows += [("warning 注意", f"{name}: {warning}") for name, state in found.sources.items() for warning in state.warnings]
     rows += _lives(found)
     age = "–" if journal.oldest_us is None else f"{max(0, found.time_us - journal.oldest_us) / 1e6:.0f} s"
     waiting = f"{journal.pending_batches} batches, {_size(journal.pending_bytes)}, and {journal.unsealed_rows} readings not sealed yet"

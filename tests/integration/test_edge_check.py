@@ -13,6 +13,7 @@ import pytest_asyncio
 from asyncua import ua
 from asyncua.common.structures104 import new_struct, new_struct_field
 
+from chejian.commands.edge_status import lines
 from edge.check import CheckRow, check
 from edge.config import EdgeSettings
 from tests.integration.test_discover import chejian
@@ -129,6 +130,9 @@ async def test_members_are_collected_like_anything_else_and_damaged_ones_go_to_q
         for number, value in enumerate(shapes):
             await machines.write("axes", ua.Variant(value, ua.VariantType.Double), base + number)
         await until(lambda: (status := edge.status()) and status.refused == 1 and edge.stored("cell") >= 4, "all of it")
+        status = edge.status()
+    assert status is not None
+    assert [name for name, text in lines(status) if "anybody on this network" in text] == ["warning 注意"], "no security is said in every status"
     record = Record(tmp_path)
     found = {reading.source_time_us - base: reading.value for reading in record.of("cnc-01/load")}
     assert found[0] == 3.5 and found[2] == 4.5 and 1 not in found
