@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,12 +35,16 @@ class Place:
 
     def save(self, value: Any) -> None:
         """Replaces it."""
-        if self._path is None:
-            return
-        draft = self._path.with_suffix(".new")
-        try:
-            draft.write_bytes(msgspec.json.encode(value))
-            os.replace(draft, self._path)  # noqa: PTH105 – replaces on Windows too
-        except OSError as error:
-            # A full disk: the file stays behind, which is safe (see above).
-            _log.warning("%s: cannot be written: %s", self._path, error.strerror)
+        if self._path is not None:
+            write_small(self._path, value)
+
+
+def write_small(path: Path, value: Any) -> None:
+    """Replaces a small JSON file, without waiting for the disk."""
+    draft = path.with_suffix(".new")
+    try:
+        draft.write_bytes(msgspec.json.encode(value))
+        os.replace(draft, path)  # noqa: PTH105 – replaces on Windows too
+    except OSError as error:
+        # A full disk: the file stays behind, which is safe (see above).
+        _log.warning("%s: cannot be written: %s", path, error.strerror)

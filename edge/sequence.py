@@ -1,14 +1,11 @@
 """Which messages have come: the last (boot, number) of every topic, in memory and, once committed, in a small file beside the journal."""
 
-import logging
-import os
 from pathlib import Path
 
 import msgspec
 
+from edge.place import write_small
 from workshop.errors import ConfigError
-
-_log = logging.getLogger(__name__)
 
 Mark = tuple[int | str | None, int]
 """(boot, sequence number)."""
@@ -71,12 +68,5 @@ class Sequences:
 
     def save(self, marks: dict[str, Mark]) -> None:
         """Writes down what is committed."""
-        if self._path is None:
-            return
-        draft = self._path.with_suffix(".new")
-        try:
-            draft.write_bytes(msgspec.json.encode(marks))
-            os.replace(draft, self._path)  # noqa: PTH105 – replaces on Windows too
-        except OSError as error:
-            # A full disk: the file stays behind, which is safe (see above).
-            _log.warning("%s: cannot be written: %s", self._path, error.strerror)
+        if self._path is not None:
+            write_small(self._path, marks)

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ModbusException, ModbusIOException
 from pymodbus.pdu import ModbusPDU
 
 from edge.gathering import Gathering
@@ -30,6 +30,9 @@ _EXCEPTIONS = {
 }
 _AWAY = (4, 6, 10, 11)
 """Exceptions that say something of the moment, not of the address."""
+_SILENT = 11
+_AGAIN_S = 10.0
+"""A unit that did not answer is left alone for so long: the others should not wait for it in every round."""
 
 
 class ModbusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +64,8 @@ class _ModbusSource:
         self._settings, self._context = settings, context
         self._cells = [cell_of(signal, context.where) for signal in context.signals]
         self._requests: list[Request] = []
-        self._away: set[int] = set()
+        self._away: dict[int, float] = {}
+        """Unit → when it is asked again."""
         self._client: AsyncModbusTcpClient | None = None
         self._greeting: Gathering | None = None
         self._due_at = 0.0
@@ -83,7 +87,7 @@ class _ModbusSource:
             raise NotConnected(f"{self._name}: {error or 'no answer'}") from error
         if not is_open:
             raise NotConnected(f"{self._name}: nobody answers there")
-        self.problems, self._away = {}, set()
+        self.problems, self._away = {}, {}
         self._requests = requests_of(self._cells)
         self._greeting = Gathering()
         self._greeting.lose(Loss(tuple(signal.id for signal in self._context.signals), "connection lost"))
@@ -103,9 +107,11 @@ class _ModbusSource:
         gathering = Gathering()
         heard: dict[str, bool] = {}
         for request in list(self._requests):
-            is_heard = await self._ask(client, request, gathering)
+            is_heard = self._away.get(request.unit, 0.0) <= loop.time() and await self._ask(client, request, gathering)
             for cell in request.cells:
                 heard[cell.signal.equipment] = is_heard or heard.get(cell.signal.equipment, False)
+        if self._requests and len(self._away) == len({cell.unit for cell in self._cells}):
+            raise NotConnected(f"{self._name}: {next(iter(self.problems.values()), 'no unit answers')}")
         for equipment, is_up in heard.items():
             gathering.link(equipment, is_up)
         return gathering.deliveries(None)
@@ -120,20 +126,19 @@ class _ModbusSource:
         """One request; returns whether the unit was heard."""
         answer = await self._call(client, request)
         received_us = self._context.clock()
-        signals = tuple(cell.signal.id for cell in request.cells)
-        code = answer.exception_code if answer.isError() else 0
-        if code in _AWAY:
+        signals = tuple(cell.signal.id for cell in self._cells if cell.unit == request.unit)
+        code = _SILENT if answer is None else answer.exception_code if answer.isError() else 0
+        if answer is None or code in _AWAY:
+            why = f"unit {request.unit}: {_EXCEPTIONS[code] if answer is not None else 'no answer'}"
             if request.unit not in self._away:
-                _log.warning("%s: unit %d: %s", self._context.where, request.unit, _EXCEPTIONS[code])
-            self._away.add(request.unit)
-            self.problems |= dict.fromkeys(signals, f"unit {request.unit}: {_EXCEPTIONS[code]}")
+                _log.warning("%s: %s", self._context.where, why)
+            self._away[request.unit] = asyncio.get_running_loop().time() + _AGAIN_S
+            self.problems |= dict.fromkeys(signals, why)
             gathering.lose(Loss(signals, "unit did not answer"))
             return False
-        if request.unit in self._away:
-            self._away.discard(request.unit)
-            for cell in self._cells:
-                if cell.unit == request.unit:
-                    self.problems.pop(cell.signal.id, None)
+        if self._away.pop(request.unit, None) is not None:
+            for signal in signals:
+                self.problems.pop(signal, None)
         if code:
             self._split(request, _EXCEPTIONS.get(code, f"exception {code}"))
             return True
@@ -142,13 +147,15 @@ class _ModbusSource:
             self._add(cell, words[cell.start - request.start : cell.start - request.start + cell.words], received_us, gathering)
         return True
 
-    async def _call(self, client: AsyncModbusTcpClient, request: Request) -> ModbusPDU:
+    async def _call(self, client: AsyncModbusTcpClient, request: Request) -> ModbusPDU | None:
         calls = {
             "input": client.read_input_registers, "holding": client.read_holding_registers, "coil": client.read_coils,
             "discrete": client.read_discrete_inputs,
         }
         try:
             return await calls[request.table](request.start, count=request.count, device_id=request.unit)
+        except ModbusIOException:
+            return None
         except (ModbusException, OSError, TimeoutError) as error:
             raise NotConnected(f"{self._name}: unit {request.unit}: {error}") from error
 

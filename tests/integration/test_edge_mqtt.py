@@ -309,6 +309,7 @@ async def test_a_cut_between_commit_and_acknowledgement_makes_no_second_reading(
     assert record.check(devices.emitted)["in_gaps"] == 0 and not record.gaps, "unnumbered, and yet each once"
 
 
+@pytest.mark.long
 async def test_a_broker_that_says_nothing_is_found_out(broker: Broker, devices: Devices, tmp_path: Path) -> None:
     folder = edge_folder(tmp_path)
     async with running_edge(folder, settings_of(table(broker.port)), register_of(*MACHINES)) as edge:

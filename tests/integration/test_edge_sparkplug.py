@@ -87,6 +87,7 @@ async def test_a_node_that_is_asked_for_rebirth_wraps_and_leaves(mosquitto: Mosq
     assert counted["in_gaps"] == 0 and counted["stored"] > 256 and record.quarantined == 0
 
 
+@pytest.mark.long
 async def test_what_the_node_keeps_while_the_broker_is_away_fills_the_gap(mosquitto: Mosquitto, tmp_path: Path) -> None:
     (tmp_path / "edge").mkdir()
     port = free_port()

@@ -67,6 +67,15 @@ def test_columns_are_what_one_by_one_is(rows: list[tuple[str, dict[str, Any], bo
     assert outcome(lambda gathering: together.take(told, gathering) and None) == outcome(one_by_one)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["p/a-1", "p/x"]), st.binary(max_size=60), st.booleans(), st.integers(-1, 5)), max_size=5))
+def test_no_message_breaks_the_inbox(rows: list[tuple[str, bytes, bool, int]]) -> None:
+    for block in (PayloadBlock(), PayloadBlock("ts", "s", "seq", "boot"), PayloadBlock("t", "iso", samples="s", numbers_as_text="accept")):
+        box, gathering = inbox(block, "a-1"), Gathering()
+        told = [Arrived(topic, body, NOW, 1, 1, retained, size=size) for topic, body, retained, size in rows]
+        box.take(told, gathering)()
+        assert sum(len(delivery.refusals) + len(delivery.block) for delivery in gathering.deliveries(None)) <= 6 * len(rows)
+
+
 def test_good_messages_do_become_columns() -> None:
     box = inbox(PayloadBlock("ts", "us", "seq"), "a-1", "a-2")
     told = [Arrived(f"p/a-{n % 2 + 1}", json.dumps({**GOOD, "ts": NOW + n, "seq": n // 2}).encode(), NOW, n + 1, 1) for n in range(40)]
