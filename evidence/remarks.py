@@ -138,6 +138,10 @@ def of_commitments(claims: Iterable[Claim], control: Control, window: Window, re
             found.append(Remark(words, False, None, only))
             continue
         words = Words(f"committed to in control entry {item.index}", f"已在控制日志第 {item.index} 条承诺")
+        about = [entry for entry in control.commitments if entry.body.claim == claim.id or entry.body.indicator == item.body.indicator]
+        if len(about) > 1:
+            # Who commits to many windows or bounds can choose among them afterwards.
+            words = Words(f"{words.en}, one of {len(about)} commitments about it", f"{words.zh}, 同类承诺共 {len(about)} 条")
         changed = False
         for register in registers:
             now, then = {machine.id for machine in register.equipment}, set(item.body.equipment)

@@ -56,7 +56,7 @@ class Steps:
         said: list[str] = []
         try:
             yield said
-        except (Rejected, ConfigError, ValueError, OverflowError, RecursionError) as error:
+        except (Rejected, ConfigError, ValueError, ArithmeticError, RecursionError) as error:
             self.note(n, False, str(error))
             raise VerificationError(n, printable(f"{NAMES[n]}: {error}")) from error
         self.note(n, True, "; ".join(said))

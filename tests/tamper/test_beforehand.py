@@ -111,6 +111,14 @@ def test_another_window_than_committed_to_is_no_commitment(plant: Plant, good: G
     assert "no commitment to this claim" in said.reason and "with another window" in said.reason
 
 
+def test_one_of_many_commitments_is_said_to_be_one_of_many(plant: Plant, good: Good, tmp_path: Path) -> None:
+    commit(plant, good, Window(WINDOW.start_us - HOUR_US, WINDOW.end_us))
+    commit(plant, good)
+    commit(plant, good, Window(WINDOW.start_us, WINDOW.end_us + HOUR_US))
+    said = verdict(plant, good, tmp_path / "b")
+    assert "one of 3 commitments about it" in said.reason and "同类承诺共 3 条" in said.reason_zh
+
+
 def test_a_machine_list_that_changed_after_the_commitment_confirms_nothing(plant: Plant, good: Good, tmp_path: Path) -> None:
     commit(plant, good, without="cnc-01")
     said = verdict(plant, good, tmp_path / "b")

@@ -259,6 +259,19 @@ def test_an_answer_of_silence_is_counted_as_such(plant: Plant, good: Good, tmp_p
     assert any("in agreement with the batches: 1, of which 1 said that there was no reading" in item.reason for item in found.verdicts)
 
 
+@pytest.mark.parametrize("bound", ["NaN", "Infinity", "1E+999999999", "1_0", "\uff11", " 1", "+1", "1.", ".5", "0x1"])
+def test_a_bound_has_one_spelling(good: Good, tmp_path: Path, bound: str) -> None:
+    claims = json.loads((good.folder / CLAIMS).read_bytes())
+    claim = next(item for item in claims if item["at_most"] is not None)
+    claim["at_most"] = bound
+    spoiled = Spoiled(good.folder, good.plant.key)
+    spoiled.files[CLAIMS] = canonical_json(claims)
+    spoiled.sign()
+    with pytest.raises(VerificationError) as error:
+        verify(spoiled.write(tmp_path / "b"), good.trust)
+    assert error.value.step == 8
+
+
 def test_the_window_is_said_where_it_is_checked(good: Good) -> None:
     text = verify(good.folder, good.trust).steps[8].text
     assert "window 2026-01-05T02:00:00Z – 2026-01-05T02:02:00Z" in text

@@ -27,7 +27,7 @@ def test_the_demo_claims_are_well_formed_and_round_trip() -> None:
     (HEAD + 'indicator = "x"\nat_least = "1"\nat_most = "2"\n', "at_least or at_most"),
     (HEAD + 'pack = "p"\nclause = "c"\nat_least = "1"\n', "remove indicator"),
     (HEAD + 'indicator = "x"\nat_least = "most"\n', "not a decimal"),
-    (HEAD + 'indicator = "x"\nat_least = "NaN"\n', "finite"),
+    (HEAD + 'indicator = "x"\nat_least = "NaN"\n', "not a decimal number"),
     (HEAD + 'indicator = "x"\nat_least = 0.95\n', "at_least"),
     (HEAD + 'indicator = "x"\nat_least = "1"\nthreshold = 2\n', "threshold"),
     (HEAD + 'indicator = "x"\nat_least = "1"\nmin_count = { n = 0 }\n', "min_count"),
