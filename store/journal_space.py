@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from workshop.errors import NotConnected
 DROPPED = "dropped: the journal was full"
 _SPARE = 2**20
 """As long as the file has this much free inside, the disk may be full."""
+_RESERVE = 2**20
 _SHARE = 16
 """Of the journal's limit, the share that is dropped at once: one gap a signal, not one a batch."""
 
@@ -59,7 +60,7 @@ class Space:
     def __init__(self, database: Database, batches: SealedBatches, limits: JournalLimits, free: Callable[[Path], int] = free_bytes) -> None:
         self._db, self._batches, self._limits, self._free = database, batches, limits, free
         self._reserve = database.path.with_name(database.path.name + ".reserve")
-        self._reserve_bytes = min(4 * 2**20, limits.max_bytes // 16)
+        self._reserve_bytes = min(_RESERVE, limits.max_bytes // 16)
         database.when_full = self.release
 
     def shortage(self) -> str:
@@ -105,19 +106,14 @@ class Space:
             return False
         try:
             with self._reserve.open("wb") as file:
-                # Written, not only stated: room that a file is to have one day is no reserve.
-                for size in _pieces(self._reserve_bytes):
-                    file.write(bytes(size))
-                file.flush()
-                os.fsync(file.fileno())
+                # Allocated, not only stated: room that a file is to have one day is no reserve.
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, self._reserve_bytes)
+                else:
+                    file.write(bytes(self._reserve_bytes))
         except OSError as error:
             self._reserve.unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 return False
             raise NotConnected(f"{self._reserve}: cannot be written ({error.strerror}); nothing was stored") from error
         return True
-
-
-def _pieces(size: int) -> Sequence[int]:
-    whole, rest = divmod(size, 2**20)
-    return [*[2**20] * whole, *([rest] if rest else [])]
