@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from analytics.definition import components, conclude, left_out, quotient
-from analytics.indicator import Components, Exclusion, Indicator, Result
-from analytics.measured import Measured
+from analytics.indicator import Components, Exclusion, Indicator, Result, ratio, sentences
+from analytics.measured import Measured, doubts
+from analytics.production import counter_notes
 from analytics.series import Inputs
 from analytics.statistics import CLOPPER_PEARSON, WILSON, clopper_pearson, wilson
 from analytics.steps import cut, fresh, increases
@@ -55,3 +56,21 @@ def share_of_counts(part: Sequence[str], minus: Sequence[str], whole: str) -> Ca
         return msgspec.structs.replace(result, low=low, high=high, display_low=display_low, display_high=display_high, display_method=WILSON)
 
     return evaluate
+
+
+def defects(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """Scrap over inspected, over all equipment together; None when nothing was inspected."""
+    scrap, good = measured.total("scrap"), measured.total("good")
+    inspected = scrap + good
+    low, high = clopper_pearson(scrap, inspected, indicator.places) if inspected else (None, None)
+    display_low, display_high = wilson(scrap, inspected, indicator.places) if inspected else (None, None)
+    counts = {"defective": scrap, "inspected": inspected, "good": good, **counter_notes(measured, ("resets", "beginnings", "conflicts"))}
+    why = sentences(
+        f"{scrap} defective of {inspected} inspected" if inspected else "undefined: no parts inspected in the window",
+        f"{WILSON}: {display_low} … {display_high}" if inspected else "",
+        doubts(indicator, measured),
+    )
+    return Result(
+        indicator.id, indicator.version, ratio(scrap, inspected, indicator.places), low, high, CLOPPER_PEARSON, indicator.unit, measured.coverage,
+        counts, [], why, display_low, display_high, WILSON, measured.detail, measured.least, measured.lost_us,
+    )

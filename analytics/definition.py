@@ -64,6 +64,11 @@ def has_any(*roles: str) -> Population:
     return lambda equipment: any(equipment.signal(role) for role in roles)
 
 
+def everything(equipment: Equipment) -> bool:
+    """All equipment."""
+    return True
+
+
 def components(
     indicator: Indicator, inputs: Inputs, window: Window, covered_us: int, values: dict[str, int], watched: Sequence[Window] | None = None,
     *, counters: Sequence[str] = (), events: Sequence[str] = (),

@@ -119,3 +119,14 @@ def rate(indicator: Indicator, measured: Measured, register: Workshop, populatio
         indicator.id, indicator.version, None if short else value, low, high, "census with unknown" if undetermined else "census", indicator.unit,
         coverage, counts, excluded, why, detail=measured.detail,
     )
+
+
+def of_all(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """k / N over all equipment in service."""
+    return rate(indicator, measured, register, list(measured.by_equipment), "none in service in the window")
+
+
+def of_digital(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """k / N over the digital equipment in service."""
+    digital = [item.id for item in register.equipment if item.digital and item.id in measured.by_equipment]
+    return rate(indicator, measured, register, digital, "none that is digital in service in the window")

@@ -5,16 +5,17 @@ product. In a group numerators and denominators are summed; OEEs are never avera
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.indicator import Components, Indicator
-from analytics.measured import Measured
+from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, ratio, sentences
+from analytics.measured import Measured, doubts, growth_doubt, shortage
 from analytics.series import Inputs
 from analytics.steps import Pieces, Steps, accounted, cut, fresh, growth_lost, held, increases, inside, where_known
 from workshop.calendar import local_hour, zone_of
-from workshop.register import Equipment
+from workshop.register import Equipment, Workshop
 from workshop.states import STATE_MAPPING, ItemState, OperationMode, time_element
 from workshop.window import Window
 
@@ -72,6 +73,86 @@ def measure_production(indicator: Indicator, inputs: Inputs, window: Window) -> 
         indicator.id, indicator.version, inputs.equipment.id, local_hour(window.start_us, zone_of(inputs.register)), window.start_us, window.end_us,
         pieces.total_us(known), sum(part.length_us for part in inputs.calendar), values,
         {role: accounted(inputs, role, window) for role in counters}, growth_lost(inputs, counters, window),
+    )
+
+
+def availability(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """Sum of APT over sum of known PBT; None when there is none."""
+    apt_us, known_us, planned_us = measured.total("apt_us"), measured.covered_us, measured.expected_us if register.shifts else 0
+    seconds = {f"{name}_s": measured.total(f"{name}_us") // 1_000_000 for name in ("apt", "aust", "adet", "adot", "other")}
+    counts = {**seconds, "pbt_known_s": known_us // 1_000_000, "pbt_s": planned_us // 1_000_000, **counter_notes(measured, ("conflicts",))}
+    why = sentences(
+        calendar_note(bool(planned_us)), "" if known_us or not planned_us else "undefined: no state is known in the planned busy time",
+        f"states mapped by {STATE_MAPPING}", shortage(indicator, measured.coverage),
+    )
+    low = ratio(apt_us, planned_us, indicator.places)
+    high = ratio(apt_us + planned_us - known_us, planned_us, indicator.places)
+    return Result(
+        indicator.id, indicator.version, ratio(apt_us, known_us, indicator.places), low, high, "bounds: unknown time all lost … all production",
+        indicator.unit, measured.coverage, counts, [], why, detail=measured.detail,
+    )
+
+
+def effectiveness(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """Sum of PRI × PQ over sum of APT; None when APT is 0."""
+    ideal_us, apt_us = measured.total("ideal_us"), measured.total("apt_us")
+    value = ratio(ideal_us, apt_us, indicator.places)
+    unknown_us = measured.expected_us - measured.covered_us if register.shifts else 0
+    low = ratio(ideal_us, apt_us + unknown_us, indicator.places) if apt_us else None
+    high = ratio(ideal_us * apt_us + max(ideal_us, apt_us) * unknown_us, apt_us * (apt_us + unknown_us), indicator.places) if apt_us else None
+    fast = [name for name, item in measured.by_equipment.items() if item.values.get("ideal_us", 0) > item.values.get("apt_us", 0)]
+    counts = {"produced": measured.total("produced"), "apt_s": apt_us // 1_000_000, "ideal_s": ideal_us // 1_000_000, **counter_notes(measured)}
+    why = sentences(
+        calendar_note(bool(register.shifts and measured.expected_us)), "" if apt_us else "undefined: APT is 0",
+        f"above 1, so the ideal cycle in the register is not the true minimum: {listed(fast)}" if fast else "",
+        f"states mapped by {STATE_MAPPING}", shortage(indicator, measured.coverage),
+    )
+    return Result(
+        indicator.id, indicator.version, value, low, high, "bounds: unknown time all production without a part … at the ideal cycle", indicator.unit,
+        measured.coverage, counts, [Exclusion(name, "effectiveness above 1") for name in fast], why, detail=measured.detail,
+    )
+
+
+def quality_ratio(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """Sum of GQ over sum of PQ; None when PQ is 0."""
+    good, produced = measured.total("good"), measured.total("produced")
+    value = ratio(good, produced, indicator.places)
+    counts = {"good": good, "produced": produced, **counter_notes(measured, ("resets", "beginnings", "conflicts"))}
+    why = sentences(
+        calendar_note(bool(register.shifts and measured.expected_us)), "" if produced else "undefined: no parts produced",
+        "more good than produced parts: the counters disagree" if good > produced else "", doubts(indicator, measured),
+    )
+    return Result(
+        indicator.id, indicator.version, value, value, value, "measured, no sampling interval", indicator.unit, measured.coverage, counts, [], why,
+        detail=measured.detail, least_coverage=measured.least, lost_us=measured.lost_us,
+    )
+
+
+def oee(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """The product; None when one of the three is undefined."""
+    known_us, planned_us = measured.covered_us, measured.expected_us if register.shifts else 0
+    apt_us, ideal_us, produced, good = (measured.total(name) for name in ("apt_us", "ideal_us", "produced", "good"))
+    fast = [name for name, item in measured.by_equipment.items() if item.values.get("ideal_us", 0) > item.values.get("apt_us", 0)]
+    value = low = high = None
+    if known_us and apt_us and produced:
+        # PRI × PQ is known to follow APT, therefore APT cancels.
+        exact = Fraction(ideal_us, known_us) * Fraction(good, produced)
+        value = decimal_of(exact, indicator.places)
+        low = decimal_of(exact * Fraction(known_us, planned_us), indicator.places)
+        high = decimal_of((exact * known_us + max(Fraction(1), exact) * (planned_us - known_us)) / planned_us, indicator.places)
+    undefined = [name for name, denominator in (("known PBT", known_us), ("APT", apt_us), ("PQ", produced)) if not denominator]
+    counts = {
+        "good": good, "produced": produced, "apt_s": apt_us // 1_000_000, "ideal_s": ideal_us // 1_000_000, "pbt_known_s": known_us // 1_000_000,
+        "pbt_s": planned_us // 1_000_000, **counter_notes(measured),
+    }
+    why = sentences(
+        calendar_note(bool(planned_us)), f"undefined: {' and '.join(undefined)} is 0" if undefined else "",
+        f"effectiveness above 1, so the ideal cycle in the register is not the true minimum: {listed(fast)}" if fast else "",
+        f"states mapped by {STATE_MAPPING}", growth_doubt(measured), shortage(indicator, measured.coverage),
+    )
+    return Result(
+        indicator.id, indicator.version, value, low, high, "bounds: unknown time all lost … all ideal production", indicator.unit, measured.coverage,
+        counts, [Exclusion(name, "effectiveness above 1") for name in fast], why, detail=measured.detail, lost_us=measured.lost_us,
     )
 
 
