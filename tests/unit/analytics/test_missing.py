@@ -144,4 +144,4 @@ def test_growth_that_an_absent_part_may_hide_is_named(identifier: str) -> None:
             kept = [row for row in kept if row.source_time_us < seconds(span)[0][0]]
         found = compute(KNOWN[identifier], workshop(machine()), block(kept), window(0, 60), absent(span))
         assert bool(found.lost_us) is lost
-        assert ("absent" in found.why) is lost
+        assert ("readings are missing" in found.why) is lost
