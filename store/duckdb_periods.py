@@ -60,7 +60,7 @@ class Periods:
     def settle(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Moves what has arrived into the tables of its days, in one transaction; returns the rows moved.
 
-        The caller lets nobody else write meanwhile.
+        Rows that others insert meanwhile stay where they are; the caller lets nobody else settle.
         """
         def move() -> int:
             found = connection.execute("SELECT DISTINCT source_time_us // ? AS day FROM readings ORDER BY day", [DAY_US]).fetchall()

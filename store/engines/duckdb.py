@@ -81,7 +81,7 @@ class DuckdbEngine:
             hint = "stop the other process that has it open" if "lock" in line else "'chejian gateway rebuild' makes it again from the archive"
             raise ConfigError(f"{settings.path}: DuckDB cannot open it ({line}); {hint}") from error
         self._path, self._settings = settings.path, settings
-        self._writing = threading.Lock()
+        self._writing, self._settling = threading.Lock(), threading.Lock()
         self._latest = LatestRows()
         self._latest.update(self._latest_stored())
 
@@ -116,11 +116,15 @@ class DuckdbEngine:
         """Sorts what has arrived into days when there is much of it (or when told to), and drops days out of retention."""
         if not settle and self._waiting < self._settings.settle_rows and not self._settings.retention_days:
             return
-        with self._writing:
+        # Beside the writer: a transaction of its own moves the rows that it sees, those that come meanwhile wait for the next time. With the writer
+        # held up, a day of many million rows, written anew in one order, would let the engine fall behind by half a minute.
+        with self._settling:
             try:
                 with self._connection.cursor() as connection:
                     if self._waiting and (settle or self._waiting >= self._settings.settle_rows):
-                        self._waiting -= self._periods.settle(connection)
+                        moved = self._periods.settle(connection)
+                        with self._writing:
+                            self._waiting -= moved
                         # Gives space back; DuckDB refuses while somebody reads, and does it by itself later.
                         with contextlib.suppress(duckdb.TransactionException):
                             connection.execute("CHECKPOINT")

@@ -123,3 +123,27 @@ def test_readers_see_every_row_while_rows_are_moved(tmp_path: Path) -> None:
             thread.join(30)
     assert wrong == [] and engine.count() == 6000
     engine.close()
+
+
+def test_rows_that_come_while_others_settle_are_neither_lost_nor_doubled(tmp_path: Path) -> None:
+    engine = open_engine(DuckdbSettings(str(tmp_path / "e.duckdb")))
+    ended = threading.Event()
+
+    def settle() -> None:
+        while not ended.is_set():
+            engine.maintain(START_US, settle=True)
+
+    thread = threading.Thread(target=settle)
+    thread.start()
+    try:
+        for number in range(60):
+            engine.write(ramp("m-1/gauge", number * 500, 500), number + 1)
+    finally:
+        ended.set()
+        thread.join()
+    engine.maintain(START_US, settle=True)
+    assert engine.count() == 30_000 and engine.read(["m-1/gauge"], ALL).value_f64.tolist() == [float(n) for n in range(30_000)]
+    engine.close()
+    again = open_engine(DuckdbSettings(str(tmp_path / "e.duckdb")))
+    assert (again.count(), again.cursor()) == (30_000, 60)
+    again.close()
