@@ -9,6 +9,7 @@ from store.archive_admission import Replayed, admit
 from store.archive_control import SCHEMA as CONTROL_SCHEMA
 from store.archive_edges import SCHEMA as EDGES_SCHEMA
 from store.archive_edges import EdgeBook
+from store.archive_header import packed, unpacked
 from store.archive_records import Alarm, Chain, Committed, ControlEntry, EdgeRecord, QuarantinedRow, Refused, StoredBatch, StoredHeader, TokenRecord
 from store.archive_tables import SCHEMA as TABLES_SCHEMA
 from store.archive_trees import SCHEMA as TREES_SCHEMA
@@ -25,7 +26,9 @@ __all__ = [
     "TokenRecord",
 ]
 
-FORMAT = 2
+FORMAT = 3
+_MIGRATIONS: dict[int, tuple[str, ...]] = {2: ()}
+"""Format 3 may hold compressed headers, see `store.archive_header`; those of format 2 stay as they are."""
 SILENCE_US = 60 * SECOND_US
 _PAGE = 16
 _PART_BITS = 16
@@ -68,7 +71,7 @@ class Archive(EdgeBook):
         Raises:
             ConfigError: open in another process, made by a newer program, damaged, or the log of another origin or key.
         """
-        database = Database.open(path, what="archive", version=FORMAT, schema=_SCHEMA)
+        database = Database.open(path, what="archive", version=FORMAT, schema=_SCHEMA, migrations=_MIGRATIONS)
         try:
             return cls(database, key=key, origin=origin, clock=clock, silence_us=silence_us)
         except BaseException:
@@ -146,7 +149,7 @@ class Archive(EdgeBook):
             sizes: dict[int, int] = dict(self._reader.execute("SELECT id, LENGTH(data) FROM parts WHERE id >= ? AND id < ?", (
                 first << _PART_BITS, last << _PART_BITS)))
             for number, us, count, header in rows:
-                yield StoredHeader(number, us, header, tuple(sizes.get(number << _PART_BITS | n) for n in range(count)))
+                yield StoredHeader(number, us, unpacked(header), tuple(sizes.get(number << _PART_BITS | n) for n in range(count)))
             first = int(rows[-1][0]) + 1
 
     def indices(self, edge: str, epoch: int, from_seq: int, to_seq: int) -> list[int]:
@@ -169,7 +172,7 @@ class Archive(EdgeBook):
     def gaps(self) -> list[tuple[str, Gap]]:
         """(edge, gap) of every gap in a committed header, in the log's order."""
         rows = self._reader.execute("SELECT header FROM batches WHERE gaps > 0 ORDER BY number")
-        headers = [decode_header(header) for (header,) in rows]
+        headers = [decode_header(unpacked(header)) for (header,) in rows]
         return [(header.edge, gap) for header in headers for gap in header.gaps]
 
     @property
@@ -181,7 +184,7 @@ class Archive(EdgeBook):
         """(edge, gap) of the declared gaps that meet the window, in the log's order; only batches that reach into it are read. Those of the control
         log come last: what is lost by a restore, or with an edge's journal."""
         sql = "SELECT header FROM batches WHERE gaps > 0 AND from_us < ? AND to_us > ? ORDER BY number"
-        headers = [decode_header(header) for (header,) in self._reader.execute(sql, (window.end_us, window.start_us))]
+        headers = [decode_header(unpacked(header)) for (header,) in self._reader.execute(sql, (window.end_us, window.start_us))]
         found = [*((header.edge, gap) for header in headers for gap in header.gaps), *self._losses()]
         return [(edge, gap) for edge, gap in found if gap.from_us < window.end_us and gap.to_us > window.start_us]
 
@@ -200,7 +203,7 @@ class Archive(EdgeBook):
         sql = "SELECT header FROM batches WHERE edge = ? AND (epoch, seq) {} (?, ?) ORDER BY epoch {order}, seq {order} LIMIT ?"
         near = (body.edge, body.epoch, body.from_seq, _HEADERS)
         rows = self._reader.execute(sql.format("<", order="DESC"), near) or self._reader.execute(sql.format(">", order="ASC"), near)
-        equipment = {part.equipment for (header,) in rows for part in decode_header(header).parts}
+        equipment = {part.equipment for (header,) in rows for part in decode_header(unpacked(header)).parts}
         register = self.register()
         return () if register is None else tuple(sorted(name for name, item, _ in register.signals() if item.id in equipment))
 
@@ -236,7 +239,7 @@ class Archive(EdgeBook):
 
     def _stored_header(self, edge: str, epoch: int, seq: int) -> bytes | None:
         rows = self._db.execute("SELECT header FROM batches WHERE edge = ? AND epoch = ? AND seq = ?", (edge, epoch, seq))
-        return bytes(rows[0][0]) if rows else None
+        return unpacked(bytes(rows[0][0])) if rows else None
 
     def _last_seq(self, header: Header, chains: dict[str, Chain]) -> int:
         """Last committed seq of the header's own epoch, which may be an old one."""
@@ -251,7 +254,7 @@ class Archive(EdgeBook):
         parts: dict[int, bytes] = dict(self._reader.execute("SELECT id, data FROM parts WHERE id >= ? AND id < ?", (
             first << _PART_BITS, end << _PART_BITS)))
         return [
-            StoredBatch(number, us, SealedBatch(header, signature, tuple(parts.get(number << _PART_BITS | n) for n in range(count))))
+            StoredBatch(number, us, SealedBatch(unpacked(header), signature, tuple(parts.get(number << _PART_BITS | n) for n in range(count))))
             for number, us, count, header, signature in rows
         ]
 
@@ -261,5 +264,5 @@ def _row(index: int, now: int, header: Header, batch: SealedBatch, leaf: bytes) 
     ends = [part.to_us + 1 for part in header.parts] + [gap.to_us for gap in header.gaps]
     return (
         index, header.edge, header.epoch, header.seq, now, min(starts, default=None), max(ends, default=None), len(header.parts), len(header.gaps),
-        leaf, batch.header, batch.signature,
+        leaf, packed(batch.header), batch.signature,
     )

@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 
 from store.archive_control import ControlLog
+from store.archive_header import unpacked
 from store.archive_records import Alarm, Chain, Committed, EdgeRecord, Refused
 from store.archive_trees import Additions
 from store.control_kinds import Audit, Body, Enrolment, EpochStart, LostBatches, Revocation, Rotation
@@ -200,7 +201,7 @@ class EdgeBook(ControlLog):
     def _last_sealed_us(self, edge: str, chain: Chain | None) -> int:
         rows = self._db.execute("SELECT header FROM batches WHERE edge = ? AND epoch = ? AND seq <= ? ORDER BY seq DESC LIMIT 1", (
             edge, chain.epoch, chain.seq)) if chain else []
-        return decode_header(rows[0][0]).sealed_us if rows else 0
+        return decode_header(unpacked(rows[0][0])).sealed_us if rows else 0
 
     def _write_edge(self, record: EdgeRecord, body: Body, author: str) -> None:
         with self._adding() as added:

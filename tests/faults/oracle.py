@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from store.archive_header import unpacked
 from store.journal import EdgeJournal
 from workshop.batch import ClockState, Gap, decode_header
 from workshop.canonical import sha256_hex
@@ -63,7 +64,8 @@ class Delivered:
         connection = sqlite3.connect(f"file:{data}/archive.sqlite?mode=ro", uri=True)
         try:
             found = []
-            for number, header in connection.execute("SELECT number, header FROM batches ORDER BY number"):
+            for number, stored in connection.execute("SELECT number, header FROM batches ORDER BY number"):
+                header = unpacked(stored)
                 if msgspec.json.decode(header)["edge"] == edge:
                     # A part's id is its batch's number × 65,536 + its place in the header.
                     parts = dict(connection.execute("SELECT id & 65535, data FROM parts WHERE id >> 16 = ?", (number,)))

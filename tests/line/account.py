@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from store.archive_header import unpacked
 from workshop.part import decode_part
 
 
@@ -42,7 +43,7 @@ def stored_in(folder: Path, signals: set[str]) -> tuple[dict[tuple[str, int], tu
     rows: dict[tuple[str, int], tuple[str, Any]] = {}
     gaps: list[tuple[str, int, int, str]] = []
     connection = sqlite3.connect(f"file:{folder}/gateway/archive.sqlite?mode=ro", uri=True)
-    headers = {index: msgspec.json.decode(header) for index, header in connection.execute("SELECT number, header FROM batches")}
+    headers = {index: msgspec.json.decode(unpacked(header)) for index, header in connection.execute("SELECT number, header FROM batches")}
     seen: Counter[tuple[str, int]] = Counter()
     for header in headers.values():
         gaps += [(signal, gap["from_us"], gap["to_us"], gap["reason"]) for gap in header["gaps"] for signal in gap["signals"]]
@@ -64,7 +65,7 @@ def stored_in(folder: Path, signals: set[str]) -> tuple[dict[tuple[str, int], tu
 def imported_in(folder: Path) -> list[dict[str, Any]]:
     """The entries of all imported parts, as the headers of their batches state them."""
     connection = sqlite3.connect(f"file:{folder}/gateway/archive.sqlite?mode=ro", uri=True)
-    headers = [msgspec.json.decode(header) for (header,) in connection.execute("SELECT header FROM batches")]
+    headers = [msgspec.json.decode(unpacked(header)) for (header,) in connection.execute("SELECT header FROM batches")]
     connection.close()
     return [part for header in headers if header["provenance"] == "imported" for part in header["parts"]]
 
