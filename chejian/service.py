@@ -31,6 +31,8 @@ END_OF_TIME_US = 2**53
 _RUNNING_EVERY = 30
 """Rounds between two looks at the running hour."""
 _DRAIN_S = 5.0
+_SOON_S = 0.05
+"""Until the next round while there is an arrear to score."""
 
 _log = structlog.get_logger()
 
@@ -105,8 +107,9 @@ class _Rounds:
         """Rounds until told to stop."""
         while not stop.is_set():
             await self._round()
+            behind = self._watches is not None and self._watches.behind and not self._trouble
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._settings.tick_s)
+                await asyncio.wait_for(stop.wait(), _SOON_S if behind else self._settings.tick_s)
         await self._measure_running()
 
     async def _round(self) -> None:

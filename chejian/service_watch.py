@@ -29,8 +29,8 @@ from workshop.window import HOUR_US, SECOND_US, Window
 
 SETTLE_US = 30 * SECOND_US
 """How far behind a machine's newest reading a cell must have ended: readings come batch by batch."""
-AT_ONCE_US = 12 * HOUR_US
-"""Of a longer arrear so much is scored in one round."""
+AT_ONCE_US = 24 * HOUR_US
+"""Of a longer arrear so much is scored in one round; the next follows at once."""
 BACK_US = 60 * 24 * HOUR_US
 """How far back a machine's first reading is looked for."""
 _AHEAD_US = 7 * 24 * HOUR_US
@@ -64,6 +64,8 @@ class Watches:
         }
         self._known: set[tuple[str, str, int]] | None = None
         self.posted = 0
+        self.behind = False
+        """Whether there is more to score at once: history that was imported, or the time of an outage."""
         self._found: list[Reading] = []
         self._documents_read: list[Reading] = []
         self._told_us = 0
@@ -78,6 +80,7 @@ class Watches:
             NotConnected: the gateway is away; nothing is lost.
         """
         due = [watch for watch in self.watches.values() if now_us - SETTLE_US >= watch.state.fed_us + watch.settings.cell_us]
+        self.behind = False
         try:
             self._glance(now_us)
             if due:
@@ -135,6 +138,7 @@ class Watches:
                 return
             state.fed_us = int(first.source_time_us[0]) // cell_us * cell_us
         end_us = min(complete_us, state.fed_us + AT_ONCE_US) // cell_us * cell_us
+        self.behind |= end_us + cell_us <= complete_us
         # Hour by hour, so that the derived readings have the time of the data and not of the round.
         for hour in Window(state.fed_us, max(end_us, state.fed_us)).hours():
             block = self._engine.read(watch.inputs, hour)

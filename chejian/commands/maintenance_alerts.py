@@ -69,6 +69,7 @@ def lead_times_command(
     failures: Annotated[Path | None, typer.Option(help="CSV equipment,what,from,to or JSON lines; default: feedback 'failure' on record.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="µs UTC or ISO 8601 with offset; default: when the service was enrolled.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="End here; default: the end of the record.")] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="By the time an alert gives itself: for imported history; proves nothing.")] = False,
     json: Json = False,
 ) -> None:
     """Computes lead time, precision, recall and false alarms per machine-month from alerts on record and failures told by somebody else.
@@ -92,12 +93,12 @@ def lead_times_command(
     strangers = sorted({one.equipment for one in happened} - {item.id for item in record.register.equipment})
     if strangers:
         raise ConfigError(f"{failures}: no equipment '{strangers[0]}' in the register; there are {', '.join(machines)}")
-    told = [one for one in alerts_of(record.entries) if begin_us <= one.time_us < end_us]
+    told = [one for one in alerts_of(record.entries, replay=replay) if begin_us <= one.time_us < end_us]
     if not happened and not told:
         raise ConfigError("lead-times: neither failures nor alerts in this time; give --failures, or put failures on record with feedback")
     worth = worth_of(told, happened, len(machines) * (end_us - begin_us) / MONTH_US, open_ended_us=end_us)
     right = [(one, match) for one in told if (match := right_alert(one, happened))]
-    shown = sum((seen := record.shown_by_us(one.index)) is not None and seen <= match.to_us for one, match in right)
+    shown = 0 if replay else sum((seen := record.shown_by_us(one.index)) is not None and seen <= match.to_us for one, match in right)
     answers = [entry.body["finding"] for entry in _answers(record)]
     said = {finding: answers.count(finding) for finding in sorted(set(answers))}
     if json:
@@ -106,6 +107,8 @@ def lead_times_command(
             "right_alerts": len(right), "shown_before_by_witness": shown, "feedback": said, "source": record.source}).decode())
         return
     _print(worth)
+    if replay:
+        typer.echo("replay 回放: times are those that the alerts give themselves; nothing shows that they were made before 不能证明事先作出")
     typer.echo(f"{len(machines)} machines watched from {_moment(begin_us)} to {_moment(end_us)}; {record.source}")
     typer.echo(f"shown by an outside witness to be made before the failure: {shown} of {len(right)} right alerts"
                + ("" if shown == len(right) else "; of the others it is not shown 其余未证明"))

@@ -71,6 +71,7 @@ def window(*more: str | Path) -> tuple[str | Path, ...]:
 def test_lead_times_from_the_gateway_and_the_same_from_a_bundle(shop: Shop, tmp_path: Path) -> None:
     failures = failed(tmp_path / "failures.csv")
     found = shop.asked("lead-times", *window("--failures", failures))
+    assert shop.asked("lead-times", *window("--failures", failures, "--replay"))["kinds"] == found["kinds"]
     wear, everything = found["kinds"]["bearing_wear"], found["kinds"]["all"]
     assert (wear["recall"], wear["median_lead_h"]) == (1.0, 20.0)
     assert (everything["precision"], everything["false_alarms"]) == (0.5, 1)

@@ -49,10 +49,10 @@ class Watch:
             raise ConfigError(f"watch: a cell of {settings.cell_us} µs; an hour must be a whole number of them, of 1 s at least")
         self.equipment, self.settings = equipment, settings or WatchSettings()
         self.state = state or State(equipment.id)
-        self._signals = [signal for signal in equipment.signals if signal.origin is not Origin.DERIVED and signal.kind is not SignalKind.TEXT]
+        self._signals = [signal for signal in equipment.signals if signal.origin is Origin.MACHINE and signal.kind is not SignalKind.TEXT]
         self._gauges = [s.role for s in self._signals if s.kind is SignalKind.GAUGE]
         self._events = [s.role for s in self._signals if s.kind in {SignalKind.STATE, SignalKind.COUNTER} and s.role not in
-                        {"energy_import", "link_state", "operation_mode"}]
+                        {"energy_import", "operation_mode"}]
         counter = equipment.signal("energy_import")
         self._watt_hours = ENERGY_SCALES.get(counter.unit, 1000) / 1000 if counter else 1.0
 

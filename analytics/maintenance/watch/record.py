@@ -31,10 +31,14 @@ def prediction_of(finding: Finding) -> Prediction:
     return Prediction(MODEL, finding.equipment, finding.what, finding.at_us, to_us, f"{finding.score:.4f}", sha256_hex(document_of(finding)))
 
 
-def alerts_of(entries: Iterable[ControlEntry], model: str = MODEL) -> list[Alerted]:
-    """The alerts that a control log holds, by the time at which the gateway took them, not by what they say of themselves."""
+def alerts_of(entries: Iterable[ControlEntry], model: str = MODEL, *, replay: bool = False) -> list[Alerted]:
+    """The alerts that a control log holds, by the time at which the gateway took them, not by what they say of themselves.
+
+    Args:
+        replay: by what they say of themselves all the same: history that was imported was scored long afterwards.
+    """
     return [
-        Alerted(entry.body["equipment"], entry.body["what"], entry.time_us, entry.index)
+        Alerted(entry.body["equipment"], entry.body["what"], entry.body["from_us"] if replay else entry.time_us, entry.index)
         for entry in entries if entry.kind == "prediction" and entry.body["model"] == model
     ]
 

@@ -19,6 +19,8 @@ _STRETCH = 25
 _RATES = 200
 _LIVES = 50
 _LEAST = 3
+_PLACES, _WORN, _COUNT = 1_000, 10.0, 2.0**53
+"""Beyond these a tool's number, its wear and the part counter are none."""
 _DAY_US = 24 * HOUR_US
 
 
@@ -66,10 +68,12 @@ class Tools(msgspec.Struct):
         skip = 1 if wear.carried else 0
         time, worn = wear.time_us[skip:], wear.value[skip:]
         which, made = number.at(time), count.at(time)
-        known = np.isfinite(which) & np.isfinite(made)
+        with np.errstate(invalid="ignore"):
+            known = (which >= 0) & (which < _PLACES) & (np.abs(made) < _COUNT) & (worn >= 0) & (worn <= _WORN)
         for tool, value, part in zip(which[known].astype(int).tolist(), worn[known].tolist(), made[known].astype(int).tolist(), strict=True):
             self._see(self.tools.setdefault(tool, Tool(value, part, value, part)), value, part)
-        times, counts = count.time_us[1:], count.value[1:]
+        sound = np.abs(count.value) < _COUNT
+        times, counts = count.time_us[sound][1:], count.value[sound][1:]
         for time_us, value in zip(times.tolist(), counts.tolist(), strict=True):
             if not self.parts or time_us - self.parts[-1][0] >= HOUR_US:
                 self.parts = [one for one in self.parts if time_us - one[0] <= _DAY_US]

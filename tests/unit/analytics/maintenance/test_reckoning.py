@@ -60,3 +60,5 @@ def test_a_finding_and_a_failure_on_record_and_back() -> None:
     # The gateway's time counts, not what the prediction says of itself.
     assert alerts_of(entries) == [Alerted("cnc-01", "bearing_wear", at(131), 7)]
     assert failures_of(entries) == [WEAR]
+    entries[0].body["from_us"] = at(130)
+    assert alerts_of(entries, replay=True) == [Alerted("cnc-01", "bearing_wear", at(130), 7)]
