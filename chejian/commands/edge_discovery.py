@@ -29,16 +29,16 @@ def discover(
     ask: Annotated[bool, typer.Option(help="Ask Sparkplug edge nodes for their births where none is heard.")] = True,
 ) -> None:
     """Looks at a server or broker and proposes signals, roles and addresses as two diffs; nothing is changed. Exit 1 if nothing was understood."""
-    from chejian.commands.files import beside, read_file
+    from chejian.commands.files import beside, read_text
     from edge.config import load_edge
     from edge.discovery.proposal import propose
     from edge.discovery.texts import difference, edge_text, register_text
     from workshop.register import parse_register
 
-    text = read_file(config).decode()
+    text = read_text(config)
     settings = load_edge(text, str(config), may_be_empty=True)
     register_file = beside(config, settings.register)
-    before = after = read_file(register_file).decode()
+    before = after = read_text(register_file)
     edge_after = text
     finds, remarks = _look(url, settings, config, parse_register(before, str(register_file)), security, topic or ["#"], listen_s, ask)
     is_understood = False
@@ -46,9 +46,9 @@ def discover(
         register = parse_register(after, str(register_file))
         proposals = propose(machines, register)
         is_understood = is_understood or bool(proposals)
-        after = register_text(after, proposals, register, source=url, day=_today(register.time_zone))
+        after, by_hand = register_text(after, proposals, register, source=url, day=_today(register.time_zone))
         edge_after, more = edge_text(edge_after, proposals, load_edge(edge_after, str(config), may_be_empty=True), source, found_at=url)
-        remarks += [*more, *(f"{one.equipment}: {remark}" for one in proposals for remark in one.remarks)]
+        remarks += [*by_hand, *more, *(f"{one.equipment}: {remark}" for one in proposals for remark in one.remarks)]
         for proposal in proposals:
             roles = ", ".join(choice.signal.role for choice in proposal.choices)
             state = "not in the register yet" if proposal.is_new else "in the register"
@@ -72,11 +72,11 @@ def discover(
 @edge.command("apply")
 def apply(config: Config, diff: Annotated[Path, typer.Argument(help="The diff of the edge's file that edge discover wrote.")]) -> None:
     """Applies a proposed change to the edge's file, if the result is a file that runs; what was there is kept beside it."""
-    from chejian.commands.files import beside, read_file, read_register
+    from chejian.commands.files import beside, read_register, read_text
     from chejian.patches import patched, replace_file
     from edge.config import check_edge, load_edge
 
-    text = patched(read_file(config).decode(), read_file(diff).decode(), str(config))
+    text = patched(read_text(config), read_text(diff), str(config))
     settings = load_edge(text, str(config))
     check_edge(settings, read_register(beside(config, settings.register)), str(config))
     kept = replace_file(config, text)

@@ -31,12 +31,12 @@ def revise(
 
     The gateway writes the revision into its control log when it next starts with the file.
     """
-    from chejian.commands.files import read_file
+    from chejian.commands.files import read_text
     from chejian.patches import patched, replace_file
     from workshop.register import parse_register
 
-    before = parse_register(read_file(file), str(file))
-    text = patched(read_file(file).decode(), read_file(diff).decode(), str(file))
+    before = parse_register(read_text(file), str(file))
+    text = patched(read_text(file), read_text(diff), str(file))
     workshop = parse_register(text, str(file))
     kept = replace_file(file, text)
     typer.echo(f"{file}: digest {before.digest[:16]} is now {workshop.digest}; as it was: {kept}")

@@ -7,9 +7,10 @@ from asyncua import ua
 
 from edge.discovery.found import Machine, merge
 from edge.discovery.opcua_machines import machines_of, variables_of
-from edge.discovery.opcua_walk import read_values, walk
+from edge.discovery.opcua_walk import walk
 from edge.discovery.vocabulary import role_named
 from edge.opcua.connect import Connection, check_url
+from edge.opcua.limits import Limits, read_limits, read_values
 from edge.opcua.security import Guard
 from edge.opcua.settings import OpcUaSettings
 from edge.opcua.units import read_units
@@ -34,14 +35,15 @@ async def discover_opcua(settings: OpcUaSettings, context: SourceContext, *, lis
     connection = Connection(settings, guard, name=f"chejian-{context.edge}-discover")
     try:
         await connection.open()
-        space = await walk(connection)
+        limits = await read_limits(connection)
+        space = await walk(connection, limits)
         nodes = [node.id for node in variables_of(space)]
-        first = await read_values(connection, nodes)
+        first = await read_values(connection, limits, nodes)
         values = {node: _content(value) for node, value in zip(nodes, first, strict=True)}
         numbers = [node for node in nodes if isinstance(values[node], (int, float)) and not isinstance(values[node], bool)]
-        stated = dict(zip(numbers, await read_units(connection, numbers), strict=True))
+        stated = dict(zip(numbers, await read_units(connection, limits, numbers), strict=True))
         looked = [node.id for node in variables_of(space) if role_named(node.name) or node.name == "Number"]
-        periods = await _listen(connection, looked, listen_s)
+        periods = await _listen(connection, limits, looked, listen_s)
     except NotConnected as error:
         raise NotConnected(f"{error}; is the server running, and may this user browse it?") from error
     finally:
@@ -52,11 +54,11 @@ async def discover_opcua(settings: OpcUaSettings, context: SourceContext, *, lis
     return merge(machines_of(space, values, stated, periods)), remarks
 
 
-async def _listen(connection: Connection, nodes: list[ua.NodeId], listen_s: float) -> dict[ua.NodeId, float]:
+async def _listen(connection: Connection, limits: Limits, nodes: list[ua.NodeId], listen_s: float) -> dict[ua.NodeId, float]:
     """How often each of these came with a new source time, s; what did not in this time is left out."""
     seen: dict[ua.NodeId, set[int]] = {node: set() for node in nodes}
     for _ in range(_LOOKS):
-        for node, value in zip(nodes, await read_values(connection, nodes), strict=True):
+        for node, value in zip(nodes, await read_values(connection, limits, nodes), strict=True):
             if value.SourceTimestamp is not None:
                 seen[node].add(time_us(value.SourceTimestamp))
         await asyncio.sleep(listen_s / _LOOKS)

@@ -5,9 +5,9 @@ from typing import cast
 
 import msgspec
 from asyncua import ua
-from asyncua.ua.attribute_ids import AttributeIds
 
 from edge.opcua.connect import Connection
+from edge.opcua.limits import Limits
 from edge.opcua.words import words
 
 _OBJECTS = ua.NodeId(ua.Int32(85))
@@ -54,7 +54,7 @@ class Space(msgspec.Struct):
     """Whether everything was seen; a server with more than `MAX_NODES` was not."""
 
 
-async def walk(connection: Connection) -> Space:
+async def walk(connection: Connection, limits: Limits) -> Space:
     """Everything below Objects, without the standard's own nodes.
 
     Raises:
@@ -63,11 +63,12 @@ async def walk(connection: Connection) -> Space:
     namespaces = await connection.namespaces()
     root = Node(_OBJECTS, "", "Objects", False, None, children=[])
     space = Space(root, namespaces)
+    per_call = min(_PER_CALL, limits.per_browse)
     seen, level = {_OBJECTS}, [root]
     for _ in range(MAX_DEPTH):
         following: list[Node] = []
-        for start in range(0, len(level), _PER_CALL):
-            part = level[start : start + _PER_CALL]
+        for start in range(0, len(level), per_call):
+            part = level[start : start + per_call]
             for parent, references in zip(part, await _browse(connection, [node.id for node in part]), strict=True):
                 for reference in references:
                     child = _node(reference, namespaces)
@@ -80,7 +81,7 @@ async def walk(connection: Connection) -> Space:
                     parent.children.append(child)
                     following.append(child)
         level = following
-    await _add_types(connection, root, namespaces)
+    await _add_types(connection, root, namespaces, per_call)
     return space
 
 
@@ -123,15 +124,15 @@ async def _browse(connection: Connection, nodes: list[ua.NodeId], *, types: bool
     return found
 
 
-async def _add_types(connection: Connection, root: Node, namespaces: list[str]) -> None:
+async def _add_types(connection: Connection, root: Node, namespaces: list[str], per_call: int) -> None:
     """Fills in the types of objects, with what those are derived from: a maker's own type is still a machine tool's."""
     objects = [node for node in root.walk() if not node.is_variable and node.type_definition is not None]
     above: dict[ua.NodeId, ua.NodeId | None] = {}
     level = list({node.type_definition for node in objects if node.type_definition is not None})
     while level:
         following = []
-        for start in range(0, len(level), _PER_CALL):
-            part = level[start : start + _PER_CALL]
+        for start in range(0, len(level), per_call):
+            part = level[start : start + per_call]
             for node, references in zip(part, await _browse(connection, part, types=True), strict=True):
                 above[node] = base = _plain(references[0].NodeId) if references else None
                 if base is not None and base not in above:
@@ -145,19 +146,6 @@ async def _add_types(connection: Connection, root: Node, namespaces: list[str]) 
                 chain.append((namespaces[kind.NamespaceIndex], cast(int | str, kind.Identifier)))
             kind = above.get(kind)
         one.types = tuple(chain)
-
-
-async def read_values(connection: Connection, nodes: list[ua.NodeId]) -> list[ua.DataValue]:
-    """The values of these variables.
-
-    Raises:
-        NotConnected: the connection is gone.
-    """
-    values: list[ua.DataValue] = []
-    for start in range(0, len(nodes), 10 * _PER_CALL):
-        with words(connection.url, "read values"):
-            values += await connection.session.read_attributes(nodes[start : start + 10 * _PER_CALL], AttributeIds.Value)
-    return values
 
 
 def _plain(node: ua.NodeId) -> ua.NodeId:

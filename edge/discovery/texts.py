@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 from edge.config import EdgeSettings, SourceBlock
@@ -21,20 +22,25 @@ def difference(before: str, after: str, name: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def register_text(text: str, proposals: list[Proposal], register: Workshop, *, source: str, day: str) -> str:
-    """The register's text with what is proposed.
+def register_text(text: str, proposals: list[Proposal], register: Workshop, *, source: str, day: str) -> tuple[str, list[str]]:
+    """The register's text with what is proposed, and remarks on what a person has to write.
 
     Args:
         source: where the machines were found, for a remark.
         day: local date, for equipment that is new.
     """
+    remarks = []
     for proposal in proposals:
         new = [choice.signal for choice in proposal.choices if choice.is_new]
         if proposal.is_new:
             text = _end(text) + _equipment(proposal, register, source, day)
         elif new:
-            text = _add_signals(text, proposal.equipment, new)
-    return text
+            changed = _add_signals(text, proposal.equipment, new)
+            if changed is None:
+                listed = "; ".join(_signal(signal) for signal in new)
+                remarks.append(f"{proposal.equipment}: the register writes it in another way than ours; add to its signals by hand: {listed}")
+            text = changed or text
+    return text, remarks
 
 
 def edge_text(text: str, proposals: list[Proposal], settings: EdgeSettings, source: dict[str, Any], *, found_at: str) -> tuple[str, list[str]]:
@@ -74,7 +80,7 @@ def _source(proposals: list[Proposal], settings: EdgeSettings, source: dict[str,
     equipment, tables = [], []
     for proposal in proposals:
         addresses = [(choice.signal.name, choice.address.replace(proposal.equipment, "{equipment}")) for choice in proposal.choices]
-        extra = {kind: {key: _shared(value, proposal.equipment) for key, value in keys.items()} for kind, keys in proposal.machine.extra.items()}
+        extra = {kind: _shared(keys, proposal.equipment) for kind, keys in proposal.machine.extra.items()}
         shape = repr((sorted(addresses), extra))
         if shape not in maps:
             stem = slug(proposal.machine.equipment_class) or "machine"
@@ -96,8 +102,9 @@ def _source(proposals: list[Proposal], settings: EdgeSettings, source: dict[str,
     return "".join(lines)
 
 
-def _shared(value: Any, equipment: str) -> Any:
-    return value.replace(equipment, "{equipment}") if isinstance(value, str) else value
+def _shared(keys: dict[str, Any], equipment: str) -> dict[str, Any]:
+    """A payload block for all machines of a map: of its keys only `link` is an address."""
+    return {key: value.replace(equipment, "{equipment}") if key == "link" else value for key, value in keys.items()}
 
 
 def _is_same(owner: SourceBlock, source: dict[str, Any]) -> bool:
@@ -134,16 +141,22 @@ def _signal(signal: Signal) -> str:
     )
 
 
-def _add_signals(text: str, equipment: str, signals: list[Signal]) -> str:
-    """The text with signals added to one [[equipment]]: into its own list, or as such a list beside its signal_set."""
+def _add_signals(text: str, equipment: str, signals: list[Signal]) -> str | None:
+    """The text with signals added to one [[equipment]]: into its own list, or as one beside its signal_set; None if it is written otherwise."""
     lines = text.splitlines(keepends=True)
-    start = next(number for number, line in enumerate(lines) if re.match(rf'id\s*=\s*["\']{re.escape(equipment)}["\']', line.strip()))
-    # What belongs to it ends before the next table; remarks that stand right before that belong to the next one.
-    end = next((number for number in range(start, len(lines)) if lines[number].startswith("[")), len(lines))
+    heads = [number for number, line in enumerate(lines) if line.startswith("[")] + [len(lines)]
+    blocks = [(head, after) for head, after in pairwise(heads) if lines[head].strip() == "[[equipment]]"]
+    own_id = re.compile(rf'id\s*=\s*["\']{re.escape(equipment)}["\']\s*(#.*)?$')
+    start, end = next((block for block in blocks if any(own_id.match(line.strip()) for line in lines[slice(*block)])), (0, 0))
+    if not end or (end < len(lines) and lines[end].startswith("[[equipment.")):
+        return None
+    # Remarks that stand right before the next table belong to that one.
     while end > start and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
         end -= 1
     added = [f"  {_signal(signal)},\n" for signal in signals]
     own = next((number for number in range(start, end) if re.match(r"signals\s*=\s*\[\s*$", lines[number])), None)
+    if own is None and any(re.match(r"signals\s*=", line) for line in lines[start:end]):
+        return None
     if own is not None:
         return "".join([*lines[: own + 1], *added, *lines[own + 1 :]])
     if not lines[end - 1].endswith("\n"):

@@ -6,6 +6,7 @@ from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 
 from edge.opcua.connect import Connection
+from edge.opcua.limits import Limits, read_values
 from edge.opcua.structures import STRUCTURE, Field, Layout, Layouts
 from edge.opcua.words import words
 
@@ -14,7 +15,7 @@ _HAS_SUBTYPE = ua.NodeId(ua.Int32(45))
 _LAST_BUILT_IN, _STRUCTURE, _ENUMERATION, _INT32 = 25, 22, 29, 6
 
 
-async def read_layouts(connection: Connection, nodes: list[ua.NodeId]) -> Layouts:
+async def read_layouts(connection: Connection, limits: Limits, nodes: list[ua.NodeId]) -> Layouts:
     """The layouts of the values of these nodes, and of everything inside them. What the server does not describe is left out.
 
     Raises:
@@ -23,7 +24,8 @@ async def read_layouts(connection: Connection, nodes: list[ua.NodeId]) -> Layout
     if not nodes:
         return Layouts()
     with words(connection.url, "read the types of structures"):
-        waiting = [one.Value.Value for one in await connection.session.read_attributes(nodes, AttributeIds.DataType) if one.Value is not None]
+        types = await read_values(connection, limits, nodes, AttributeIds.DataType)
+        waiting = [one.Value.Value for one in types if one.Value is not None]
         reader = _Reader(connection)
         while waiting and len(reader.seen) < _MAX_TYPES:
             fresh = [one for one in dict.fromkeys(waiting) if isinstance(one, ua.NodeId) and one not in reader.seen and not _is_built_in(one)]

@@ -25,6 +25,10 @@ class Limits(msgspec.Struct, frozen=True):
     """Monitored items in one subscription; 0: not stated."""
     subscriptions: int = 0
     """Subscriptions of one session; 0: not stated."""
+    per_browse: int = _USUAL
+    """Nodes in one Browse."""
+    per_path: int = _USUAL
+    """Browse paths followed in one call."""
 
 
 _NODES = (
@@ -33,6 +37,8 @@ _NODES = (
     ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
     ObjectIds.Server_ServerCapabilities_MaxMonitoredItemsPerSubscription,
     ObjectIds.Server_ServerCapabilities_MaxSubscriptionsPerSession,
+    ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+    ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
 )
 
 
@@ -46,5 +52,21 @@ async def read_limits(connection: Connection) -> Limits:
     with words(connection.url, "read the limits"):
         values = await connection.session.read_attributes(nodes, AttributeIds.Value)
     stated = [value.Value.Value if value.Value is not None else None for value in values]
-    read, monitor, history, items, subscriptions = (number if isinstance(number, int) and number > 0 else 0 for number in stated)
-    return Limits(min(read or _USUAL, _USUAL), min(monitor or _USUAL, _USUAL), min(history or _USUAL, _USUAL), items, subscriptions)
+    read, monitor, history, items, subscriptions, browse, path = (number if isinstance(number, int) and number > 0 else 0 for number in stated)
+    per_read, per_monitor, per_history, per_browse, per_path = (min(each or _USUAL, _USUAL) for each in (read, monitor, history, browse, path))
+    return Limits(per_read, per_monitor, per_history, items, subscriptions, per_browse, per_path)
+
+
+async def read_values(
+    connection: Connection, limits: Limits, nodes: list[ua.NodeId], attribute: AttributeIds = AttributeIds.Value
+) -> list[ua.DataValue]:
+    """An attribute of these nodes, in as many calls as the server needs.
+
+    Raises:
+        NotConnected: the connection is gone.
+    """
+    values: list[ua.DataValue] = []
+    for start in range(0, len(nodes), limits.per_read):
+        with words(connection.url, "read"):
+            values += await connection.session.read_attributes(nodes[start : start + limits.per_read], attribute)
+    return values

@@ -6,15 +6,17 @@ from asyncua import ua
 
 from edge.opcua.address import NodeAddress
 from edge.opcua.connect import Connection
+from edge.opcua.limits import Limits
 from edge.opcua.words import words
 from edge.source import MappedSignal
 from workshop.errors import ConfigError
 
 _HIERARCHICAL = ua.NodeId(ua.Int32(33))
-_PATHS_PER_CALL = 100
 
 
-async def resolve(connection: Connection, signals: tuple[MappedSignal, ...], addresses: list[NodeAddress], where: str) -> list[ua.NodeId | str]:
+async def resolve(
+    connection: Connection, limits: Limits, signals: tuple[MappedSignal, ...], addresses: list[NodeAddress], where: str
+) -> list[ua.NodeId | str]:
     """For each signal its node on this server, or in words why it has none.
 
     Raises:
@@ -30,11 +32,9 @@ async def resolve(connection: Connection, signals: tuple[MappedSignal, ...], add
             raise ConfigError(f"{where}: {signal.id}: {connection.url} has no namespace '{missing[0]}'; it has {', '.join(namespaces)}")
         nodes.append(node)
     paths = [place for place, address in enumerate(addresses) if address.steps]
-    for start in range(0, len(paths), _PATHS_PER_CALL):
-        part = paths[start : start + _PATHS_PER_CALL]
-        asked = [browse_path(nodes[place], addresses[place].steps, namespaces) for place in part]
-        for place, found in zip(part, await follow(connection, asked), strict=True):
-            nodes[place] = found if isinstance(found, ua.NodeId) else f"{found} for {signals[place].address}"
+    asked = [browse_path(nodes[place], addresses[place].steps, namespaces) for place in paths]
+    for place, found in zip(paths, await follow(connection, limits, asked), strict=True):
+        nodes[place] = found
     return nodes
 
 
@@ -51,14 +51,16 @@ def browse_path(start: Any, steps: tuple[tuple[str, str], ...], namespaces: list
     return path
 
 
-async def follow(connection: Connection, paths: list[ua.BrowsePath]) -> list[ua.NodeId | str]:
+async def follow(connection: Connection, limits: Limits, paths: list[ua.BrowsePath]) -> list[ua.NodeId | str]:
     """The node at the end of each path, or the status that says why there is none.
 
     Raises:
         NotConnected: the connection is gone.
     """
-    with words(connection.url, "follow browse paths"):
-        results = await connection.session.translate_browsepaths_to_nodeids(paths)
+    results: list[ua.BrowsePathResult] = []
+    for start in range(0, len(paths), limits.per_path):
+        with words(connection.url, "follow browse paths"):
+            results += await connection.session.translate_browsepaths_to_nodeids(paths[start : start + limits.per_path])
     found: list[ua.NodeId | str] = []
     for result in results:
         # An index that is not 2^32 - 1 says that the path leads on to another server.

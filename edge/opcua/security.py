@@ -34,7 +34,7 @@ POLICIES: dict[str, Any] = {
 """What may be written in `security` besides None; always signed and encrypted. Older ones can be broken and are not offered."""
 UNSAFE = 'security = "None": anybody on this network can read and forge what this source delivers; give the machine a certificate'
 _PREFIX = "http://opcfoundation.org/UA/SecurityPolicy#"
-_LOOK_S = 5.0
+_LOOK_S, _CHECK_S = 5.0, 3600.0
 
 
 class Guard:
@@ -59,7 +59,7 @@ class Guard:
         self._own: Own | None = None
         self._user = User()
         self._state: tuple[tuple[str, int, int], ...] = ()
-        self._look_at = 0.0
+        self._look_at = self._check_at = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -148,19 +148,24 @@ class Guard:
             return
         self._look_at = monotonic() + _LOOK_S
         before, self._state = self._state, state_of(self._pki)
-        if self._state == before and not anew:
+        if self._state == before and not anew and monotonic() < self._check_at:
             return
         if self._state != before:
             _log.info("%s: certificates or lists in %s have changed", self._context.where, self._pki)
-        self._check(utc(self._context.clock()))
+        self._check(utc(self._context.clock()), is_begun=not anew)
         if [one for one in before if one[0].startswith("own/")] != [one for one in self._state if one[0].startswith("own/")]:
             raise NotConnected(f"{self._settings.url}: this edge has a new certificate; connecting again with it")
 
-    def _check(self, now: datetime) -> None:
+    def _check(self, now: datetime, *, is_begun: bool = False) -> None:
         assert self._own is not None  # noqa: S101 – as above
+        self._check_at = monotonic() + _CHECK_S
         try:
             self.warnings = check_server(self._shown, load_trust(self._pki), self._wanted, now) + self._own.warnings(now)
         except Refused as error:
+            if is_begun and error.code == "BadCertificateTimeInvalid":
+                # Nothing about the channel got worse at midnight; losing data would not make it better.
+                self.warnings = [f"{error}: refused at the next connect", *self._own.warnings(now)]
+                return
             keep_rejected(self._pki, self._shown[0])
             raise ConfigError(f"{self._settings.url}: {error}") from error
 

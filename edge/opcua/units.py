@@ -7,11 +7,10 @@ from typing import Any
 
 import msgspec
 from asyncua import ua
-from asyncua.ua.attribute_ids import AttributeIds
 
 from edge.opcua.connect import Connection
+from edge.opcua.limits import Limits, read_values
 from edge.opcua.resolve import browse_path, follow
-from edge.opcua.words import words
 
 UCUM = {
     "P1": "%", "C62": "1", "H87": "{piece}", "59": "[ppm]", "2N": "dB",
@@ -31,7 +30,6 @@ _WRITTEN = {
     "kwh": "kW.h", "wh": "W.h", "nm": "N.m", "μm": "um", "µm": "um", "m³": "m3", "l": "L", "l/min": "L/min", "m/s²": "m/s2",
     "pcs": "{piece}", "percent": "%",
 }
-_PATHS_PER_CALL = 50
 _UNITS, _RANGE = (("", "EngineeringUnits"),), (("", "EURange"),)
 
 
@@ -80,23 +78,17 @@ def _dimension(unit: str) -> str:
     return "" if unit == "1" or (unit.startswith("{") and unit.endswith("}")) else unit
 
 
-async def read_units(connection: Connection, nodes: list[ua.NodeId]) -> list[Stated]:
+async def read_units(connection: Connection, limits: Limits, nodes: list[ua.NodeId]) -> list[Stated]:
     """What the server says of these variables.
 
     Raises:
         NotConnected: the connection is gone.
     """
-    found: list[Stated] = []
-    for start in range(0, len(nodes), _PATHS_PER_CALL):
-        part = nodes[start : start + _PATHS_PER_CALL]
-        asked = [browse_path(node, steps, []) for node in part for steps in (_UNITS, _RANGE)]
-        ends = await follow(connection, asked)
-        there = [end for end in ends if isinstance(end, ua.NodeId)]
-        with words(connection.url, "read units and ranges"):
-            values = iter(await connection.session.read_attributes(there, AttributeIds.Value) if there else [])
-        content = [_content(next(values)) if isinstance(end, ua.NodeId) else None for end in ends]
-        found += [stated(units, range_) for units, range_ in zip(content[::2], content[1::2], strict=True)]
-    return found
+    ends = await follow(connection, limits, [browse_path(node, steps, []) for node in nodes for steps in (_UNITS, _RANGE)])
+    there = [end for end in ends if isinstance(end, ua.NodeId)]
+    values = iter(await read_values(connection, limits, there))
+    content = [_content(next(values)) if isinstance(end, ua.NodeId) else None for end in ends]
+    return [stated(units, range_) for units, range_ in zip(content[::2], content[1::2], strict=True)]
 
 
 def _content(value: ua.DataValue) -> Any:

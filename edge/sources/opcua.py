@@ -159,7 +159,7 @@ class _OpcUaSource:
     async def _find(self, connection: Connection, handles: list[int]) -> list[Wanted]:
         """The nodes of these signals; a signal that has none is noted."""
         signals = tuple(self._context.signals[handle] for handle in handles)
-        found = await resolve(connection, signals, [self._addresses[handle] for handle in handles], self._context.where)
+        found = await resolve(connection, self._limits, signals, [self._addresses[handle] for handle in handles], self._context.where)
         self._note({handle: Granted(node) for handle, node in zip(handles, found, strict=True) if isinstance(node, str)})
         return [
             Wanted(handle, node, signal.deadband) for handle, node, signal in zip(handles, found, signals, strict=True) if not isinstance(node, str)
@@ -171,8 +171,8 @@ class _OpcUaSource:
         plain = [each for each in wanted if each.handle not in self._members.paths and self._context.signals[each.handle].unit]
         try:
             if inside:
-                self._members.layouts = await read_layouts(connection, inside)
-            said = await read_units(connection, [each.node for each in plain])
+                self._members.layouts = await read_layouts(connection, self._limits, inside)
+            said = await read_units(connection, self._limits, [each.node for each in plain])
         except NotConnected as error:
             _log.warning("%s: types and units are not told: %s", self._context.where, error)
             return

@@ -22,6 +22,7 @@ from edge.source import Source, open_source
 from tests.unit.edge.rig import now_us, register_of, settings_of, until
 from tests.unit.edge.rig_pki import DAY, NOW, URI, der, issue, key, put, revoke
 from workshop.errors import ChejianError, ConfigError, NotConnected
+from workshop.window import Clock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 POLICIES = ("Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss")
@@ -90,7 +91,7 @@ def pki(tmp_path: Path) -> Path:
     return put(folder, trusted__ca_der=der(CA), crl__ca_crl=revoke(("ca", CA)))
 
 
-def open_at(pki: Path, port: int, security: str = "Basic256Sha256", more: str = "") -> Source:
+def open_at(pki: Path, port: int, security: str = "Basic256Sha256", more: str = "", clock: Clock = now_us) -> Source:
     text = f"""
 [[source]]
 name = "cell"
@@ -107,7 +108,7 @@ load = "nsu=urn:test:cnc;s={{equipment}}.load"
     settings = settings_of(text)
     file = str(pki.parent.parent / "edge-1.toml")
     block = settings.source[0]
-    return open_source("opcua", block.options, source_context(settings, block, register_of("cnc-01"), file, clock=now_us))
+    return open_source("opcua", block.options, source_context(settings, block, register_of("cnc-01"), file, clock=clock))
 
 
 async def refusal(source: Source) -> ChejianError:
@@ -295,3 +296,17 @@ async def test_a_certificate_that_is_revoked_during_a_run_is_left_at_once_and_a_
     await source.close()
     assert (pki / REJECTED).is_dir()
     await until(lambda: not stage.server.iserver.subscription_service.subscriptions, "subscriptions are gone")
+
+
+async def test_what_expires_during_a_connection_is_said_and_refused_at_the_next(stage: Stage, pki: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.opcua.security._LOOK_S", 0.0)
+    monkeypatch.setattr("edge.opcua.security._CHECK_S", 0.0)
+    later_us = 0
+    source = open_at(pki, stage.port, clock=lambda: now_us() + later_us)
+    await source.connect()
+    later_us = 500 * 86_400_000_000
+    async with asyncio.timeout(10):
+        while not any("refused at the next connect" in warning for warning in source.warnings):
+            await source.read()
+    await source.close()
+    assert "BadCertificateTimeInvalid" in str(await refusal(source))

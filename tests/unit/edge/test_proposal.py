@@ -66,7 +66,8 @@ def test_a_new_machine_is_proposed_so_that_both_files_are_accepted() -> None:
     text = REGISTER + EQUIPMENT.replace("{id}", "cnc-01")
     register = parse_register(text, "w.toml")
     proposals = propose([MILL, msgspec.structs.replace(MILL, id="mill-8")], register)
-    new = register_text(text, proposals, register, source="opc.tcp://mill:4840/", day="2026-11-22")
+    new, by_hand = register_text(text, proposals, register, source="opc.tcp://mill:4840/", day="2026-11-22")
+    assert by_hand == []
     revised = parse_register(new, "w.toml")
     item = revised.find("mill-7")
     assert item is not None and item.serial_number == "SN-7" and item.manufacturer == 'M"x' and item.signal("link_state") is not None
@@ -76,7 +77,7 @@ def test_a_new_machine_is_proposed_so_that_both_files_are_accepted() -> None:
     assert remarks == [] and len(settings.source[0].equipment) == 2
     again, remarks = edge_text(changed, propose([MILL], revised), settings, SOURCE, found_at="x")
     assert again == changed and remarks == []
-    assert register_text(new, propose([MILL], revised), revised, source="x", day="2026-11-23") == new
+    assert register_text(new, propose([MILL], revised), revised, source="x", day="2026-11-23") == (new, [])
 
 
 def test_a_machine_that_is_registered_gets_what_it_lacks() -> None:
@@ -86,13 +87,26 @@ def test_a_machine_that_is_registered_gets_what_it_lacks() -> None:
     for found in (wear, msgspec.structs.replace(wear, id="other", serial_number="mill-7")):
         proposals = propose([found], register)
         assert [proposal.equipment for proposal in proposals] == ["mill-7"], "found by its id or its serial number"
-        revised = parse_register(register_text(text, proposals, register, source="x", day="2026-11-22"), "w.toml")
+        revised = parse_register(register_text(text, proposals, register, source="x", day="2026-11-22")[0], "w.toml")
         item = revised.find("mill-7")
         assert item is not None and [signal.role for signal in item.signals[-2:]] == ["tool_number", "active_power"]
         assert revised.find("cnc-01") == register.find("cnc-01")
     more = propose([Machine("mill-7", "m", variables=[variable("AlarmCode", 4)])], revised)
-    last = parse_register(register_text(register_text(text, proposals, register, source="x", day="d"), more, revised, source="x", day="d"), "w.toml")
+    new, _ = register_text(text, proposals, register, source="x", day="d")
+    last = parse_register(register_text(new, more, revised, source="x", day="d")[0], "w.toml")
     assert len([signal for item in last.equipment if item.id == "mill-7" for signal in item.signals]) == 8
+
+
+@pytest.mark.parametrize("own", [
+    'signals = [{ name = "tool", role = "tool_number", kind = "state" }]\n',
+    '[[equipment.signals]]\nname = "tool"\nrole = "tool_number"\nkind = "state"\n',
+])
+def test_a_register_in_another_style_is_left_to_a_person(own: str) -> None:
+    text = REGISTER.replace('id = "milling"', 'id = "mill-7"') + EQUIPMENT.replace("{id}", "mill-7").replace('"milling"', '"mill-7"') + own
+    register = parse_register(text, "w.toml")
+    proposals = propose([Machine("mill-7", "m", variables=[variable("Power", 5.0)])], register)
+    changed, remarks = register_text(text, proposals, register, source="x", day="d")
+    assert changed == text and len(remarks) == 1 and 'role = "active_power"' in remarks[0]
 
 
 def test_a_source_that_reads_the_machine_already_gets_addresses_or_a_remark() -> None:
@@ -133,6 +147,6 @@ def test_names_from_outside_never_break_a_file(name: str, value: str) -> None:
     if not EQUIPMENT_ID.fullmatch(machine.id):
         return
     text = REGISTER + EQUIPMENT.replace("{id}", "cnc-01")
-    revised = parse_register(register_text(text, propose([machine], register), register, source="x", day="2026-11-22"), "w.toml")
+    revised = parse_register(register_text(text, propose([machine], register), register, source="x", day="2026-11-22")[0], "w.toml")
     item = revised.find(machine.id)
     assert item is not None and item.model == safe(name) and item.serial_number == safe(value)
