@@ -218,6 +218,8 @@ def measure(rate: int, seconds: float, qos: int, version: str, broker: str) -> d
         for process in processes:
             process.kill()
             process.wait(10)
+            if process.stdout is not None:
+                process.stdout.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

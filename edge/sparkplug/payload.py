@@ -59,6 +59,9 @@ def decode(data: bytes) -> Payload:
         message = _pb.Payload.FromString(data)
     except (DecodeError, ValueError, RecursionError) as error:
         raise Rejected(f"not a Sparkplug payload: {error}") from error
+    if message.body and message.uuid:
+        # Not of the specification; some nodes can, and a bomb would fit in it.
+        raise Rejected(f"a payload packed as '{message.uuid:.40}'; switch compression off at the node")
     own_us = message.timestamp * 1000 if message.HasField("timestamp") else None
     metrics = [
         Metric(

@@ -209,7 +209,7 @@ def csv_line(at_us: int, number: int) -> bytes:
     return f"{at_us},{number / 4},{number},O{number}\n".encode()
 
 
-@pytest.mark.parametrize("ready", ["rename", "marker", "growing"])
+@pytest.mark.parametrize("ready", ["rename", pytest.param("marker", marks=pytest.mark.long), "growing"])
 async def test_every_line_of_every_file_once(tmp_path: Path, ready: str) -> None:
     drop = folder_of(tmp_path, "drop")
     table = settings_of(FOLDER.format(directory=json.dumps(str(drop)), ready=ready))

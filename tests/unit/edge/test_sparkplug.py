@@ -165,6 +165,11 @@ def test_what_is_no_single_value_is_refused_in_words(datatype: int, raw: bytes, 
         value_of(one, datatype)
 
 
+def test_a_packed_payload_is_refused_in_words() -> None:
+    with pytest.raises(Rejected, match="switch compression off"):
+        decode(field(1, MS) + field(3, 1) + field(4, b"SPBV1.0_COMPRESSED") + field(5, b"\x1f\x8b"))
+
+
 def test_null_and_quality() -> None:
     def properties(code: int) -> bytes:
         return field(9, field(1, b"Quality") + field(2, field(1, 3) + field(3, code)))
