@@ -34,18 +34,8 @@ from workshop.register import parse_register
 
 MACHINES = 10
 _HEAD = """
-[workshop]
-id = "w"
-title_zh = "车间"
-title_en = "Workshop"
-enterprise = "e"
-site = "s"
-area = "a"
-time_zone = "Asia/Shanghai"
-[[processes]]
-id = "milling"
-title_zh = "铣削"
-title_en = "Milling"
+processes = [{ id = "milling", title_zh = "铣削", title_en = "Milling" }]
+workshop = { id = "w", title_zh = "车间", title_en = "Workshop", enterprise = "e", site = "s", area = "a", time_zone = "Asia/Shanghai" }
 [signal_sets]
 cnc = [
   { name = "load", role = "spindle_load", kind = "gauge", unit = "%" },
