@@ -31,6 +31,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     Raises:
         Refusal: 413, too large; 415 or 400, a coding that is not taken or not what it says.
     """
+    return unpack(await read_packed(request, limit), request.headers.get("content-encoding", ""), limit)
+
+
+async def read_packed(request: Request, limit: int) -> bytes:
+    """The body of a request as it came, never more than `limit` bytes of it.
+
+    Raises:
+        Refusal: 413, too large; 400, cut off.
+    """
     stated = request.headers.get("content-length", "0")
     if not stated.isdigit() or int(stated) > limit:
         raise Refusal(413, "too-large", f"a body of {stated} bytes, at most {limit}; send fewer batches at once")
@@ -43,7 +52,7 @@ async def read_body(request: Request, limit: int) -> bytes:
             pieces.append(piece)
     except ClientDisconnect as error:
         raise Refusal(400, "invalid", "the body was cut off") from error
-    return unpack(b"".join(pieces), request.headers.get("content-encoding", ""), limit)
+    return b"".join(pieces)
 
 
 def split_frames(body: bytes, edge: str) -> list[tuple[Header, SealedBatch]]:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway.auth import Caller, Role, bearer_of
 from gateway.house import House
-from gateway.ingest import read_body
+from gateway.ingest import read_packed
 from gateway.line_protocol import PRECISIONS, Parsed, parse
 from gateway.problems import Refusal
 from workshop.errors import NotConnected, Rejected
@@ -93,7 +93,7 @@ async def _write(house: House, request: Request, precision: str) -> None:
         raise Refusal(404, "not-found", "bucket not found")
     try:
         async with asyncio.timeout(BODY_TIME_S):
-            raw = await read_body(request, house.settings.request_bytes)
+            raw = await read_packed(request, house.settings.request_bytes)
     except TimeoutError as error:
         raise Refusal(408, "timeout", f"the body did not arrive within {BODY_TIME_S} s; send the same again") from error
     encoding = request.headers.get("content-encoding", "identity").lower()
