@@ -24,6 +24,12 @@ class Monitoring:
                                  ["what"], registry=self.registry)
         self._noted: set[tuple[str, str]] = set()
         self.backlog_rows = Gauge("chejian_backlog_rows", "Readings committed and not yet in the engine", registry=self.registry)
+        self.lag = Gauge("chejian_engine_lag_seconds", "Age of the oldest batch that is committed and not yet in the engine", ["engine"],
+                         registry=self.registry)
+        self.engine_seconds = Histogram(
+            "chejian_engine_write_seconds", "Time of one write into the engine",
+            buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30), registry=self.registry,
+        )
         self.backlog_batches = Gauge("chejian_backlog_batches", "Batches committed and not yet in the engine", registry=self.registry)
         self.commit_seconds = Histogram(
             "chejian_commit_seconds", "Time of one group commit",

@@ -51,7 +51,9 @@ def feed(archive: Archive, engine: Engine, rules: Rules, monitoring: Monitoring,
         cursor = stored.index + 1
         if rows >= ROWS_AT_ONCE:
             break
+    begun_s = time.monotonic()
     refused = engine.write(concat([indexed.block for indexed in blocks]), cursor)
+    monitoring.engine_seconds.observe(time.monotonic() - begun_s)
     _note(archive, monitoring, blocks, refused)
     monitoring.indexed.inc(rows - sum(len(item.rows) for item in refused))
     return counted
@@ -116,6 +118,12 @@ class Writer:
     def backlog_batches(self) -> int:
         """Batches in the archive that are not in the engine."""
         return max(0, self._archive.data_size - self.engine.cursor())
+
+    def lag_us(self, now_us: int) -> int:
+        """Age of the oldest batch that the engine does not have, µs; 0 when it has all."""
+        cursor = self.engine.cursor()
+        oldest = next(self._archive.headers(cursor, cursor + 1), None) if cursor < self._archive.data_size else None
+        return max(0, now_us - oldest.accepted_us) if oldest is not None else 0
 
     @property
     def moving(self) -> bool:

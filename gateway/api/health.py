@@ -29,6 +29,9 @@ def routes(house: House) -> APIRouter:
     def counters() -> Response:
         house.monitoring.backlog_rows.set(house.writer.backlog_rows)
         house.monitoring.backlog_batches.set(house.writer.backlog_batches)
+        for place, writer in (("engine", house.writer), ("second_engine", house.second_writer)):
+            if writer is not None:
+                house.monitoring.lag.labels(place).set(writer.lag_us(house.clock()) / 1e6)
         for what, number in house.archive.alarm_counts().items():
             house.monitoring.edge_alarms.labels(what).set(number)
         return Response(house.monitoring.text(), media_type=CONTENT_TYPE_LATEST)

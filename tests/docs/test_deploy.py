@@ -72,6 +72,15 @@ def test_the_image_runs_as_nobody_special() -> None:
     assert [path for path in copied if not (ROOT / path).exists()] == []
 
 
+def test_each_role_has_an_image_of_what_it_needs() -> None:
+    stages = re.findall(r"^FROM (\S+) AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    of = {name: base for base, name in stages}
+    assert {name for name, base in of.items() if base == "ready"} == {"edge", "evaluator", "run"} and stages[-1][1] == "run"
+    extras = dict(re.findall(r"AS (build\S*)\nRUN .*'\.\[(\w+)\]'", (ROOT / "Dockerfile").read_text()))
+    assert extras == {"build-edge": "edge", "build-evaluator": "evidence", "build": "all"}
+    assert COMPOSE["x-chejian"]["build"]["target"] in of
+
+
 def test_the_prepared_configuration_is_accepted_by_every_service(tmp_path: Path) -> None:
     prepare_config(ROOT / "config/demo", tmp_path)
     register = parse_register((tmp_path / "workshop.toml").read_bytes(), "workshop.toml")

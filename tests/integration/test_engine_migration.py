@@ -43,6 +43,8 @@ def test_two_engines_are_fed_at_once_then_the_second_takes_over(victoria: Victor
         assert client.get("/v1/count").json() == {"rows": 151, "cursor": 2}, "questions are answered by the first one"
         assert any("text" in row["reason"] for row in client.get("/v1/quarantine").json()), "said before the switch"
         before = values(client)
+        text = client.get("/metrics").text
+        assert 'chejian_engine_lag_seconds{engine="second_engine"} 0.0' in text and "chejian_engine_write_seconds_count" in text
     victoria.flush()
     with gateway_in_thread(tmp_path, engine=table) as url, httpx.Client(base_url=url, headers=admin) as client:
         assert values(client) == before and len(before) == 150
