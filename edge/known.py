@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from store.journal_memory import MAX_GAPS, Memory, Track
+from store.journal_memory import MAX_GAPS, Memory
+from store.journal_tracks import Track
 
 Times = NDArray[np.int64]
 Mask = NDArray[np.bool_]

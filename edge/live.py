@@ -7,8 +7,11 @@ import msgspec
 import numpy as np
 
 from edge.gateway_link import Body, Token, open_client
-from workshop.block import Block
+from workshop.block import Block, concat
 from workshop.wire import LatestPost, LatestReading
+
+_MOST_ROWS = 2**17
+_LONGEST_S = 5.0
 
 
 class Live:
@@ -20,42 +23,62 @@ class Live:
         self.failures = 0
         self._edge, self._every_s = edge, every_ms / 1000
         self._client, self._body = open_client(url, token, timeout_s), Body()
-        self._changed: dict[str, LatestReading] = {}
+        self._noted: list[Block] = []
+        self._rows = 0
         self._newest_us: dict[str, int] = {}
         self._news = asyncio.Event()
 
     def note(self, block: Block) -> None:
-        """Takes the newest row of each signal in the block."""
-        numbers, from_end = np.unique(block.signal[::-1], return_index=True)
-        for number, back in zip(numbers.tolist(), from_end.tolist(), strict=True):
-            signal, row = block.signals[number], len(block) - 1 - back
-            time_us = int(block.source_time_us[row])
-            if time_us >= self._newest_us.get(signal, 0):
-                self._newest_us[signal] = time_us
-                self._changed[signal] = LatestReading(signal, time_us, block.value(row), int(block.quality[row]))
-        if self._changed:
+        """Takes note of rows; they are looked at when it is time to post."""
+        self._noted.append(block)
+        self._rows += len(block)
+        if self._rows > _MOST_ROWS:
+            self._noted = [_newest(concat(self._noted))]
+            self._rows = len(self._noted[0])
+        if self._rows:
             self._news.set()
 
     async def run(self) -> None:
-        """Posts until cancelled."""
+        """Posts until cancelled; less often as long as nobody answers."""
+        wait_s = self._every_s
         while True:
             await self._news.wait()
             self._news.clear()
-            changed, self._changed = self._changed, {}
-            await self._post(LatestPost(self._edge, list(changed.values())))
-            await asyncio.sleep(self._every_s)
+            noted, self._noted, self._rows = self._noted, [], 0
+            readings = self._changed(_newest(concat(noted)))
+            if readings:
+                is_heard = await self._post(LatestPost(self._edge, readings))
+                wait_s = self._every_s if is_heard else min(2 * wait_s, max(_LONGEST_S, self._every_s))
+            await asyncio.sleep(wait_s)
+
+    def _changed(self, block: Block) -> list[LatestReading]:
+        found = []
+        columns = (block.signal.tolist(), block.source_time_us.tolist(), block.quality.tolist())
+        for row, (number, time_us, quality) in enumerate(zip(*columns, strict=True)):
+            signal = block.signals[number]
+            if time_us >= self._newest_us.get(signal, 0):
+                self._newest_us[signal] = time_us
+                found.append(LatestReading(signal, time_us, block.value(row), quality))
+        return found
 
     async def close(self) -> None:
         """Closes the connection."""
         await self._client.aclose()
 
-    async def _post(self, post: LatestPost) -> None:
+    async def _post(self, post: LatestPost) -> bool:
         body, headers = self._body.encode(msgspec.json.encode(post), "application/json")
         try:
             answer = await self._client.post("/v1/latest", content=body, headers=headers)
         except httpx.HTTPError:
             self.failures += 1
-            return
+            return False
         self._body.hear(answer)
         self.posts += 1
         self.failures += not answer.is_success
+        return answer.is_success
+
+
+def _newest(block: Block) -> Block:
+    """The last row of each signal."""
+    _, from_end = np.unique(block.signal[::-1], return_index=True)
+    return block.take(len(block) - 1 - from_end)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
 
 from edge.config import CommitBlock
 from edge.pace import CommitPace
@@ -13,7 +15,7 @@ from edge.source import Delivery, Loss
 from edge.worker import Worker
 from store.journal import EdgeJournal
 from workshop.batch import Gap
-from workshop.block import Block, empty_block
+from workshop.block import Block, concat, empty_block
 from workshop.errors import NotConnected, Rejected
 
 OWN = "(edge)"
@@ -122,7 +124,7 @@ class Recorder:
         gaps: list[Gap] = []
         refused = [(source, refusal.payload, refusal.reason) for source, delivery in items for refusal in delivery.refusals]
         skewed = 0
-        for source, delivery in items:
+        for source, delivery in _joined(items):
             for loss in delivery.losses:
                 self.resume.lose(loss)
             self.resume.expect(delivery.repeats)
@@ -181,3 +183,22 @@ class Recorder:
                 return
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, _MAX_RETRY_S)
+
+
+def _joined(items: Sequence[tuple[str, Delivery]]) -> Iterator[tuple[str, Delivery]]:
+    """The deliveries, those of one source with nothing but rows together with the one before."""
+    waiting: list[tuple[str, Delivery]] = []
+    for source, delivery in items:
+        is_plain = not delivery.losses and not delivery.repeats and waiting and waiting[0][0] == source
+        if waiting and not (is_plain and delivery.is_historical == waiting[0][1].is_historical):
+            yield _whole(waiting)
+            waiting = []
+        waiting.append((source, delivery))
+    if waiting:
+        yield _whole(waiting)
+
+
+def _whole(items: Sequence[tuple[str, Delivery]]) -> tuple[str, Delivery]:
+    source, first = items[0]
+    blocks = [delivery.block for _, delivery in items if len(delivery.block)]
+    return source, first if len(items) == 1 else msgspec.structs.replace(first, block=concat(blocks))

@@ -26,7 +26,9 @@ import numpy as np
 
 from edge.known import NEVER, DeviceClock, Known, Mask, Times
 from edge.source import Loss
-from store.journal_memory import Memory, Track
+from edge.steady import Steady
+from store.journal_memory import Memory
+from store.journal_tracks import Tracks, tracks_of
 from workshop.batch import Gap
 from workshop.block import Block
 from workshop.signal import split_signal_id
@@ -51,9 +53,11 @@ class Resume:
         self.late = 0
         """Rows that were dropped because they lie in a declared gap."""
         self._known = {signal: Known.of(signal, at, memory) for signal, at in positions.items() if signal in self.machine_signals}
-        self._repeat = set(self._known)
+        self._repeat = dict.fromkeys(self._known, RESTART_REASON)
+        """Signals in mode repeat, with what to say if readings turn out to be missing."""
         self._lost = {signal: track.lost for signal, track in memory.tracks.items() if track.lost and signal in self._known}
         self._clocks: dict[str, DeviceClock] = {}
+        self._steady = Steady(self.machine_signals)
         for signal, known in sorted(self._known.items(), key=lambda item: item[1].heard_us):
             if known.offset_us is not None:
                 self._clocks[split_signal_id(signal)[0]] = DeviceClock(known.offset_us, known.offset_us, known.heard_us)
@@ -61,76 +65,99 @@ class Resume:
 
     def settle(self) -> None:
         """Everything up to here is on disk."""
-        self._before: dict[str, tuple[Known | None, bool, str | None]] = {}
+        self._before: dict[str, tuple[Known | None, str | None, str | None]] = {}
         self._before_clocks, self._before_counts = dict(self._clocks), (self.repeated, self.late)
+        self._steady.settle()
 
     def undo(self) -> None:
         """Nothing since `settle` has happened."""
-        for signal, (known, is_repeat, lost) in self._before.items():
-            self._repeat.discard(signal)
+        for signal, (known, repeat, lost) in self._before.items():
+            self._repeat.pop(signal, None)
             self._lost.pop(signal, None)
             if known is None:
                 self._known.pop(signal, None)
             else:
                 self._known[signal] = known
-            if is_repeat:
-                self._repeat.add(signal)
+            if repeat is not None:
+                self._repeat[signal] = repeat
             if lost is not None:
                 self._lost[signal] = lost
         self._clocks, (self.repeated, self.late) = self._before_clocks, self._before_counts
+        self._steady.undo()
         self.settle()
 
-    def tracks(self) -> dict[str, Track]:
+    def tracks(self) -> Tracks:
         """How far the signals are that changed since `settle`; it belongs on disk together with what they changed by."""
-        tracks = {signal: known.track(self._lost.get(signal, "")) for signal in self._before if (known := self._known.get(signal)) is not None}
-        return {signal: track for signal, track in tracks.items() if track is not None}
+        steady = self._steady
+        places = np.flatnonzero(steady.is_changed & steady.is_in)
+        taken = [(signal, self._known.get(signal)) for signal in self._before if not steady.is_in[steady.slots[signal]]]
+        tracks = {signal: known.track(self._lost.get(signal, "")) for signal, known in taken if known is not None}
+        single = tracks_of({signal: track for signal, track in tracks.items() if track is not None})
+        if not len(single):
+            front, last, offset, heard = steady.columns[:4, places]
+            return Tracks(steady.names, places, (front, last, offset, heard), [""] * len(places))
+        also = np.array([steady.slots[signal] for signal in single], np.int64)
+        front, last, offset, heard = np.concatenate((steady.columns[:4, places], np.stack(single.columns)), axis=1)
+        return Tracks(steady.names, np.concatenate((places, also)), (front, last, offset, heard), [""] * len(places) + single.lost)
 
     def lose(self, loss: Loss) -> None:
         """Puts the signals of a loss into mode lost."""
-        for signal in self.machine_signals.intersection(loss.signals):
-            known = self._open(signal)
-            if loss.since_us is not None and known.front_us is None:
-                known.front_us = max(loss.since_us, 0)
+        known = self._take_out(loss.signals)
+        for signal, one in known.items():
+            if loss.since_us is not None and one.front_us is None:
+                one.front_us = max(loss.since_us, 0)
+            why = loss.reason.encode(errors="backslashreplace").decode()[:_MAX_REASON] or "lost"
             if signal in self._repeat:
-                self._repeat.discard(signal)
-                self._lost[signal] = RESTART_REASON
+                self._lost[signal] = self._repeat.pop(signal) or why
             else:
-                self._lost.setdefault(signal, loss.reason.encode(errors="backslashreplace").decode()[:_MAX_REASON] or "lost")
+                self._lost.setdefault(signal, why)
 
     def expect(self, signals: Iterable[str]) -> None:
         """Puts signals into mode repeat: their device is about to tell again what is stored."""
-        for signal in self.machine_signals.intersection(signals):
-            self._open(signal)
+        for signal in self._take_out(signals):
             if signal not in self._lost:
-                self._repeat.add(signal)
+                self._repeat.setdefault(signal, "")
 
     def admit(self, block: Block) -> tuple[Block, list[Gap]]:
         """The rows to store, and the gaps that they end."""
+        groups = self._steady.groups(block)
+        even, heard = self._steady.follow(block, groups)
+        for equipment, (offset_us, heard_us) in heard.items():
+            self._hear(equipment, offset_us, heard_us)
+        self._steady.offset(groups.slots[even], {equipment: self._clocks[equipment].offset_us for equipment in heard})
+        if even.all():
+            return block, []
         keep = np.ones(len(block), np.bool_)
         ranges: _Ranges = {}
-        for number, signal in enumerate(block.signals):
-            rows = np.flatnonzero(block.signal == number)
-            if signal not in self.machine_signals or not len(rows):
-                continue
-            known = self._open(signal)
-            new = self._new(signal, known, block.source_time_us[rows], int(block.received_time_us[rows[0]]))
-            keep[rows] = new
-            rows = rows[new]
-            if len(rows):
-                times, received = block.source_time_us[rows], block.received_time_us[rows]
-                known.remember(times)
-                if signal in self._repeat or signal in self._lost:
-                    self._resume(signal, known, times, received, ranges)
-                self._follow(signal, known, times, received)
+        for group in np.flatnonzero(~even).tolist():
+            slot, rows = int(groups.slots[group]), groups.order[groups.starts[group] : groups.ends[group]]
+            keep[rows] = self._admit(self._steady.names[slot], slot, block.source_time_us[rows], block.received_time_us[rows], ranges)
         return block if keep.all() else block.take(keep), _gaps(ranges)
+
+    def _admit(self, signal: str, slot: int, times: Times, received: Times, ranges: _Ranges) -> Mask:
+        """Decides on the rows of one signal, in the order in which they came: which are kept."""
+        known = self._open(signal)
+        is_normal = signal not in self._repeat and signal not in self._lost
+        keep = np.ones(len(times), np.bool_)
+        if not is_normal or int(times.min()) < known.gaps_end_us:
+            keep = self._new(signal, known, times, int(received[0]))
+            times, received = times[keep], received[keep]
+        if len(times):
+            if is_normal:
+                self._steady.remember(np.full(len(times), slot), times)
+                known.top_us = max(known.top_us, int(times.max()))
+            else:
+                known.remember(times)
+                self._resume(signal, known, times, received, ranges)
+            self._follow(signal, known, times, received)
+        if signal not in self._repeat and signal not in self._lost:
+            self._steady.enter(signal, known)
+        return keep
 
     def declare(self, signals: Iterable[str], to_us: int, reason: str) -> list[Gap]:
         """Gaps from each signal's front to this time, by the device's clock if that is ahead, for signals of which something was stored before."""
         ranges: _Ranges = {}
-        for signal in signals:
-            if signal not in self.machine_signals or signal not in self._known:
-                continue
-            known = self._open(signal)
+        for signal, known in self._take_out(signal for signal in signals if signal in self._known).items():
             # A reading that came before it was made proves a clock that is ahead; one that came long after proves nothing. The margin is for the way.
             ahead_us = max(-known.offset_us, 0) if known.offset_us is not None else 0
             end_us = to_us + ahead_us + min(ahead_us, _LATE_US)
@@ -145,12 +172,12 @@ class Resume:
         for gap in gaps:
             for signal in self.machine_signals.intersection(gap.signals):
                 if signal in self._known:
-                    self._known[signal].declared([(gap.from_us, gap.to_us)])
+                    self._open(signal).declared([(gap.from_us, gap.to_us)])
 
     def last_us(self, signal: str) -> int | None:
         """Source time of a signal's newest stored reading, where that is known."""
         known = self._known.get(signal)
-        return None if known is None else known.last_us
+        return None if known is None else self._steady.last_us(signal) or known.last_us
 
     def unresolved(self) -> list[str]:
         """Signals in mode lost: what followed their last reading is not known."""
@@ -160,10 +187,21 @@ class Resume:
         """What is known of a signal, to be changed; `undo` has a copy."""
         known = self._known.get(signal)
         if signal not in self._before:
-            self._before[signal] = copy.copy(known), signal in self._repeat, self._lost.get(signal)
+            self._before[signal] = copy.copy(known), self._repeat.get(signal), self._lost.get(signal)
         if known is None:
             known = self._known[signal] = Known()
+        self._steady.leave(signal, known)
         return known
+
+    def _take_out(self, signals: Iterable[str]) -> dict[str, Known]:
+        """Signals about which something is to be decided, with all that was stored of them lately."""
+        known = {signal: self._open(signal) for signal in self.machine_signals.intersection(signals)}
+        self._steady.recall(known)
+        return known
+
+    def _hear(self, equipment: str, offset_us: int, heard_us: int) -> None:
+        clock = self._clocks.get(equipment)
+        self._clocks[equipment] = clock.hear(offset_us, heard_us) if clock is not None else DeviceClock(offset_us, offset_us, heard_us)
 
     def _new(self, signal: str, known: Known, times: Times, received_us: int) -> Mask:
         """Which rows are neither declared nor, where repetitions are to be expected, stored."""
@@ -219,9 +257,7 @@ class Resume:
             if known.offset_us is not None:
                 return  # it could be a late row after all: the old offset stands until the next row has shown
         else:
-            offset_us = int((received - times).min())
-            clock = self._clocks.get(equipment)
-            self._clocks[equipment] = clock.hear(offset_us, heard_us) if clock is not None else DeviceClock(offset_us, offset_us, heard_us)
+            self._hear(equipment, int((received - times).min()), heard_us)
             if end_us < front_us:
                 return
             known.front_us, known.last_us, known.heard_us = front_us, end_us - 1, heard_us
@@ -245,7 +281,7 @@ class Resume:
             ranges.setdefault((*piece, reason), []).append(signal)
 
     def _end(self, signal: str) -> None:
-        self._repeat.discard(signal)
+        self._repeat.pop(signal, None)
         self._lost.pop(signal, None)
         if (known := self._known.get(signal)) is not None:
             known.presumed_us = NEVER

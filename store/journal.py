@@ -9,16 +9,17 @@ import msgspec
 
 from store.journal_batches import HANDED_OUT, SealedBatches
 from store.journal_batches import SCHEMA as BATCHES_SCHEMA
-from store.journal_fragment import encode_fragment, encode_spans, spans_of
+from store.journal_fragment import encode_fragment, encode_span_columns
 from store.journal_memory import SCHEMA as MEMORY_SCHEMA
-from store.journal_memory import Memory, MemoryTables, Track
+from store.journal_memory import Memory, MemoryTables
+from store.journal_positions import RECENT_SCHEMA, Positions, ends_of
 from store.journal_positions import SCHEMA as POSITIONS_SCHEMA
-from store.journal_positions import Positions
 from store.journal_room import JournalRoom
 from store.journal_seal import check_gap, check_readings, cut_parts, merge_gaps, read_fragments, share_gaps
 from store.journal_space import JournalLimits, Space, WhenFull
 from store.journal_statements import JournalStatements
 from store.journal_status import JournalStatus
+from store.journal_tracks import Track
 from store.signing import SigningKey
 from store.sqlite import Database
 from workshop.batch import NO_DIGEST, ClockState, Gap, Header, Provenance, SealedBatch, encode_header
@@ -29,7 +30,7 @@ from workshop.window import Clock
 
 __all__ = ["DEFAULT_LIMITS", "FORMAT", "HANDED_OUT", "EdgeJournal", "JournalLimits", "JournalStatus", "WhenFull"]
 
-FORMAT = 2
+FORMAT = 3
 _QUARANTINE_ITEMS, _QUARANTINE_BYTES = 10_000, 2**20
 _SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -40,8 +41,9 @@ _SCHEMA = (
     *BATCHES_SCHEMA,
     *MEMORY_SCHEMA,
 )
-# Format 2 counts what was dropped, and marks the parts of which that is true: an older program would take them for damaged ones.
-_MIGRATIONS = {1: (*MEMORY_SCHEMA, "INSERT OR IGNORE INTO meta VALUES ('dropped', 0)")}
+# Format 2 counts what was dropped, and marks the parts of which that is true: an older program would take them for damaged ones. Format 3 keeps how
+# far signals are in one row a commit: an older program would begin too early.
+_MIGRATIONS = {1: (*MEMORY_SCHEMA, "INSERT OR IGNORE INTO meta VALUES ('dropped', 0)"), 2: (RECENT_SCHEMA,)}
 Refused = tuple[str, bytes, str]
 """(source, payload, reason) of what a source sent and nobody can read."""
 DEFAULT_LIMITS = JournalLimits()
@@ -118,31 +120,26 @@ class EdgeJournal(JournalRoom, JournalStatements):
         """
         block = concat([one for one in blocks if len(one)])
         check_readings(block)
-        spans = spans_of(block)
-        until = {name: last + 1 for name, (_, last) in spans.items()}
         for gap in gaps:
             check_gap(gap)
-            for name in gap.signals:
-                until[name] = max(until.get(name, gap.to_us), gap.to_us)
-        if not until and not tracks and not refused:
+        if not len(block) and not gaps and not tracks and not refused:
             return
         fragment = encode_fragment(block) if len(block) else None
         self._make_room()
-        changed = self._positions.advance(until)
+        spans = self._positions.spans(block)
+        change = self._positions.change(spans, ends_of((gap.signals, gap.to_us) for gap in gaps), tracks or {})
         with self._db.transaction():
-            self._positions.store(changed)
+            self._positions.store(change)
             if fragment is not None:
-                row = (len(block), hashlib.sha256(fragment).digest(), encode_spans(spans, self._positions.numbers), fragment)
+                row = (len(block), hashlib.sha256(fragment).digest(), encode_span_columns(*spans), fragment)
                 self._db.execute("INSERT INTO fragments (rows, digest, span, data) VALUES (?, ?, ?, ?)", row)
             if gaps:
                 self._store_gaps(gaps)
-            if tracks:
-                self._memory.track(tracks)
             for item in refused:
                 self._store_quarantine(*item)
             if refused:
                 self._set_meta(quarantined=self._quarantined + len(refused))
-        self._positions.stored(changed)
+        self._positions.stored(change)
         self._unsealed += len(block)
         self._gaps += len(gaps)
         self._quarantined += len(refused)
@@ -157,7 +154,7 @@ class EdgeJournal(JournalRoom, JournalStatements):
 
     def remembered(self) -> Memory:
         """Tracks, declared gaps and the latest readings: what an edge must know to tell repetitions from readings after a restart."""
-        return self._memory.all(read_fragments(self._fragments(), self._positions.numbers)[0], self._batches)
+        return self._memory.all(self._positions.tracks(), read_fragments(self._fragments(), self._positions.numbers)[0], self._batches)
 
     def unsealed_rows(self) -> int:
         """Number of readings in fragments."""
@@ -180,9 +177,9 @@ class EdgeJournal(JournalRoom, JournalStatements):
         sealed_us = self._clock()
         # Damage may have taken a signal from the table of positions; its readings still need a number.
         until = {name: last + 1 for parts in batches for part in parts for name, (_, last) in part.spans.items()}
-        changed = self._positions.advance(until)
+        change = self._positions.change(None, until, {})
         with self._db.transaction():
-            self._positions.store(changed)
+            self._positions.fold(change)
             for i in range(max(len(batches), len(groups))):
                 parts = batches[i] if i < len(batches) else []
                 seq += 1
@@ -198,7 +195,7 @@ class EdgeJournal(JournalRoom, JournalStatements):
             self._db.execute("DELETE FROM fragments")
             self._db.execute("DELETE FROM gaps")
             self._set_meta(last_seq=seq, last_digest=prev, gaps=self._gaps + len(lost), quarantined=self._quarantined + len(damaged))
-        self._positions.stored(changed)
+        self._positions.folded(change)
         self._last_seq, self._last_digest = seq, prev
         self._gaps += len(lost)
         self._quarantined += len(damaged)

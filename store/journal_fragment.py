@@ -89,8 +89,13 @@ def spans_of(block: Block) -> dict[str, tuple[int, int]]:
 
 def encode_spans(spans: dict[str, tuple[int, int]], numbers: dict[str, int]) -> bytes:
     """The spans as bytes, signals by their number in the journal."""
-    columns = [[numbers[name] for name in spans], [start for start, _ in spans.values()], [end - start for start, end in spans.values()]]
-    data = pack_deltas(np.array(columns, np.int64).reshape(-1))
+    columns = np.array([[numbers[name] for name in spans], [start for start, _ in spans.values()], [end for _, end in spans.values()]], np.int64)
+    return encode_span_columns(*columns.reshape(3, -1))
+
+
+def encode_span_columns(numbers: NDArray[np.int64], first_us: NDArray[np.int64], last_us: NDArray[np.int64]) -> bytes:
+    """The same from columns."""
+    data = pack_deltas(np.concatenate((numbers, first_us, last_us - first_us)))
     return hashlib.sha256(data).digest()[:_CHECK_BYTES] + data
 
 
@@ -100,12 +105,23 @@ def decode_spans(data: bytes, numbers: dict[str, int]) -> dict[str, tuple[int, i
     Raises:
         Rejected: damaged, or a number that the journal does not know.
     """
+    names = {number: name for name, number in numbers.items()}
+    columns = decode_span_columns(data)
+    signals, starts, ends = (column.tolist() for column in columns)
+    if any(number not in names for number in signals):
+        raise Rejected("span: a signal that the journal does not know")
+    return {names[number]: (start, end) for number, start, end in zip(signals, starts, ends, strict=True)}
+
+
+def decode_span_columns(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers, first and last source times.
+
+    Raises:
+        Rejected: damaged.
+    """
     check, body = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
     if hashlib.sha256(body).digest()[:_CHECK_BYTES] != check:
         raise Rejected("span: damaged")
     values: NDArray[np.int64] = unpack_deltas(body, int((np.frombuffer(body, np.uint8) < 0x80).sum()))
-    names = {number: name for name, number in numbers.items()}
-    signals, starts, lengths = values.reshape(3, -1).tolist()
-    if any(number not in names for number in signals):
-        raise Rejected("span: a signal that the journal does not know")
-    return {names[number]: (start, start + length) for number, start, length in zip(signals, starts, lengths, strict=True)}
+    numbers, first_us, lengths = values.reshape(3, -1)
+    return numbers, first_us, first_us + lengths

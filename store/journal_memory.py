@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from store.journal_batches import SealedBatches
+from store.journal_tracks import Track
 from store.sqlite import Database
 from workshop.batch import Gap
 from workshop.block import Block, concat
@@ -23,21 +24,6 @@ MAX_GAPS = 256
 """Declared gaps that are remembered of each signal; of more, the latest."""
 MAX_ROWS, MAX_BATCHES = 65_536, 256
 """Readings that are remembered after a restart: all that are not sealed, and sealed ones until there are as many, or so many batches."""
-
-
-class Track(msgspec.Struct, frozen=True):
-    """How far a signal is, by the clock of its device as that is now."""
-
-    front_us: int
-    """Source time up to which (exclusive) it is stored or declared; goes back with the device's clock."""
-    last_us: int | None
-    """Source time of the newest stored reading before the front."""
-    offset_us: int | None
-    """Received minus source time of the device's quickest readings of late: its clock against ours; None where it is not known."""
-    heard_us: int
-    """Received time of that reading."""
-    lost: str = ""
-    """Why readings may be missing from the front on; empty if none are."""
 
 
 class Memory(msgspec.Struct):
@@ -59,11 +45,6 @@ class MemoryTables:
             database.execute(statement)
         self._counts: Counter[str] = Counter(dict(database.execute("SELECT signal, COUNT(*) FROM declared GROUP BY signal")))
 
-    def track(self, tracks: Mapping[str, Track]) -> None:
-        """Writes how far these signals are."""
-        rows = [(signal, *msgspec.structs.astuple(track)) for signal, track in tracks.items()]
-        self._db.execute_many("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?)", rows)
-
     def declare(self, gaps: Sequence[Gap]) -> None:
         """Writes gaps, and forgets the oldest of a signal that has too many."""
         rows = [(signal, gap.from_us, gap.to_us) for gap in gaps for signal in gap.signals]
@@ -76,12 +57,13 @@ class MemoryTables:
                 self._db.execute(f"DELETE FROM declared WHERE signal = ? AND number NOT IN ({latest})", (signal, signal, MAX_GAPS))  # noqa: S608 – fixed text
                 self._counts[signal] = MAX_GAPS
 
-    def all(self, unsealed: Sequence[Block], batches: SealedBatches) -> Memory:
-        """Everything remembered, with the readings of these blocks and of the newest batches."""
+    def all(self, recent: Mapping[str, Track], unsealed: Sequence[Block], batches: SealedBatches) -> Memory:
+        """Everything remembered, with the tracks that are newer than the table, and the readings of these blocks and of the newest batches."""
         sealed = batches.newest(MAX_ROWS - sum(map(len, unsealed)), MAX_BATCHES)
         memory = Memory()
         for signal, *fields in self._db.execute("SELECT signal, front_us, last_us, offset_us, heard_us, lost FROM tracks"):
             memory.tracks[signal] = Track(*fields)
+        memory.tracks |= recent
         for signal, from_us, to_us in self._db.execute("SELECT signal, from_us, to_us FROM declared ORDER BY number"):
             memory.gaps.setdefault(signal, []).append((from_us, to_us))
         block = concat([one for one in (*sealed, *unsealed) if len(one)])

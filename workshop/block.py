@@ -124,19 +124,27 @@ def concat(blocks: Sequence[Block]) -> Block:
         return blocks[0]
     if not blocks:
         return empty_block()
-    signals: dict[str, int] = {}
-    statuses: dict[str, int] = {"": 0}
-    signal, status = [], []
-    for block in blocks:
-        signal.append(_remap(block.signals, signals)[block.signal])
-        status.append(_remap(block.statuses, statuses)[block.status])
+    signals, signal = _merge([(block.signals, block.signal) for block in blocks], {})
+    statuses, status = _merge([(block.statuses, block.status) for block in blocks], {"": 0})
     any_text = any(block.value_text for block in blocks)
     text = [value for block in blocks for value in (block.value_text or [""] * len(block))] if any_text else []
     return Block(
-        list(signals), list(statuses), np.concatenate(signal), np.concatenate([b.source_time_us for b in blocks]),
+        signals, statuses, np.concatenate(signal), np.concatenate([b.source_time_us for b in blocks]),
         np.concatenate([b.received_time_us for b in blocks]), np.concatenate([b.kind for b in blocks]), np.concatenate([b.value_f64 for b in blocks]),
         np.concatenate([b.value_i64 for b in blocks]), text, np.concatenate([b.quality for b in blocks]), np.concatenate(status),
     )
+
+
+def _merge(columns: list[tuple[list[str], NDArray[np.int32]]], merged: dict[str, int]) -> tuple[list[str], list[NDArray[np.int32]]]:
+    """One dictionary for columns that index dictionaries of their own. A dictionary that is the same list as another is looked at once."""
+    first = columns[0][0]
+    if all(own is first for own, _ in columns):
+        return first, [column for _, column in columns]
+    places: dict[int, NDArray[np.int32]] = {}
+    for own, _ in columns:
+        if id(own) not in places:
+            places[id(own)] = _remap(own, merged)
+    return list(merged), [places[id(own)][column] for own, column in columns]
 
 
 def _remap(own: list[str], merged: dict[str, int]) -> NDArray[np.int32]:

@@ -5,7 +5,7 @@ import pytest
 from edge.known import REMEMBERED
 from edge.resume import RESTART_REASON, STEP_REASON, Resume
 from edge.source import Loss
-from store.journal_memory import Track
+from store.journal_tracks import Track
 from workshop.batch import Gap
 from workshop.block import Block, block_of
 from workshop.reading import Reading

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edge.resume import Resume
 from edge.source import Loss
-from store.journal_memory import Memory, Track
+from store.journal_memory import Memory
+from store.journal_tracks import Track
 from workshop.block import block_of
 from workshop.reading import Reading
 

@@ -2,7 +2,8 @@
 
 import sqlite3
 
-from store.journal_memory import MAX_GAPS, Track
+from store.journal_memory import MAX_GAPS
+from store.journal_tracks import Track
 from tests.unit.store.journal_line import CLOCK, T0, Line, block
 from workshop.batch import Gap
 

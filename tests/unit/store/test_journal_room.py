@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from store.journal import JournalLimits, WhenFull
+from store.journal import FORMAT, JournalLimits, WhenFull
 from store.journal_batches import HANDED_OUT
 from store.journal_space import DROPPED, Space
 from tests.unit.store.journal_line import CLOCK, T0, Line, block, gaps_of, header_of, rows_of
@@ -112,12 +112,12 @@ def test_a_journal_of_format_1_is_brought_forward_and_never_back(line: Line, tmp
     assert [row.value for row in rows_of(line.journal.pending())] == [1.0, 2.0, 3.0]
     line.journal.close()
     connection = sqlite3.connect(line.path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    for version, said in ((3, "format version 3 is newer than this program's 2; run the newer program"),):
+    assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT,)
+    for version, said in ((FORMAT + 1, f"format version {FORMAT + 1} is newer than this program's {FORMAT}; run the newer program"),):
         connection.execute(f"PRAGMA user_version = {version}")
         with pytest.raises(ConfigError, match=said):
             line.open()
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.close()
     line.journal = line.open()
 
