@@ -1,8 +1,8 @@
 """What the edge's OPC UA fast path costs: `python -m benchmarks.edge_opcua`. Prints two tables; ends with 1 when a bar is missed.
 
-The load face on one core, the whole edge (source, recorder, journal, sealing; no gateway) on the other: 5,000 signals at 20 Hz for a minute. Every value
-in the edge's sealed batches is compared with the load's formula. Then, one after the other within a minute, asyncua's own handler, which only counts,
-and the whole edge, at 20,000 values/s. CPU is the process's own user and system time, of all its threads.
+The load face on one core, the whole edge (source, recorder, journal, sealing; no gateway) on the other: 5,000 signals at 20 Hz for a minute. Every
+value in the edge's sealed batches is compared with the load's formula. Then, one after the other within a minute, asyncua's own handler, which only
+counts, and the whole edge, at 20,000 values/s. CPU is the process's own user and system time, of all its threads.
 """
 
 import argparse

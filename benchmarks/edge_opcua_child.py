@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -44,9 +45,8 @@ def write_files(folder: Path, url: str) -> None:
         '[workshop]\nid = "w"\ntitle_zh = "车间"\ntitle_en = "Workshop"\nenterprise = "e"\nsite = "s"\narea = "a"\ntime_zone = "Asia/Shanghai"\n'
         f'[[processes]]\nid = "milling"\ntitle_zh = "铣削"\ntitle_en = "Milling"\n[signal_sets]\nload = [\n{members}\n]\n{machines}', encoding="utf-8",
     )
-    maps = "".join(
-        f"[source.map.m{m:02}]\n" + "".join(f's{n:02} = "nsu={_NAMESPACE};s=S{m * _EACH + n}"\n' for n in range(_EACH)) for m in range(EQUIPMENT)
-    )
+    addresses = [[f's{n:02} = "nsu={_NAMESPACE};s=S{m * _EACH + n}"\n' for n in range(_EACH)] for m in range(EQUIPMENT)]
+    maps = "".join(f"[source.map.m{m:02}]\n" + "".join(own) for m, own in enumerate(addresses))
     equipment = "".join(f'{{ id = "load-{m:02}", map = "m{m:02}" }}, ' for m in range(EQUIPMENT))
     (folder / "edge-1.toml").write_text(
         'edge = "edge-1"\nprovenance = "simulated"\nregister = "workshop.toml"\ndata = "."\n[gateway]\nurl = "http://127.0.0.1:9"\n'
@@ -69,7 +69,7 @@ async def _edge(folder: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     running = asyncio.create_task(agent.run(
-        settings, register, clock=now_us, key=key, journal=journal, token="t", stop=stop, status=folder / "status.json",
+        settings, register, clock=now_us, key=key, journal=journal, token="", stop=stop, status=folder / "status.json",
     ))
     while not running.done():
         print(journal.status().unsealed_rows + _sealed(journal), flush=True)
@@ -110,10 +110,8 @@ async def _asyncua(url: str) -> None:
         await subscription.subscribe_data_change(nodes, queuesize=1000)
         while not stop.is_set():
             print(handler.values, flush=True)
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
-            except TimeoutError:
-                pass
 
 
 def check(folder: Path, period_us: int) -> dict[str, Any]:
@@ -140,8 +138,8 @@ def check(folder: Path, period_us: int) -> dict[str, Any]:
                 start = block.source_time_us - tick * period_us
                 start_us = int(start[0]) if start_us is None else start_us
                 wrong += int((block.value_f64 != tick + first[block.signal] * _FRACTION).sum() + (start != start_us).sum())
-                for place, number in enumerate(first.tolist()):
-                    ticks[number].append(tick[block.signal == place])
+                for place, each in enumerate(first.tolist()):
+                    ticks[each].append(tick[block.signal == place])
                 rows += len(block)
     missing = 0
     for parts in ticks:

@@ -5,8 +5,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import msgspec
-
 from edge.config import CommitBlock
 from edge.pace import CommitPace
 from edge.resume import Resume
@@ -15,7 +13,7 @@ from edge.source import Delivery, Loss
 from edge.worker import Worker
 from store.journal import EdgeJournal
 from workshop.batch import Gap
-from workshop.block import Block, concat, empty_block
+from workshop.block import I64_MAX, Block, concat, empty_block
 from workshop.errors import NotConnected, Rejected
 
 OWN = "(edge)"
@@ -124,21 +122,26 @@ class Recorder:
         gaps: list[Gap] = []
         refused = [(source, refusal.payload, refusal.reason) for source, delivery in items for refusal in delivery.refusals]
         skewed = 0
-        for source, delivery in _joined(items):
-            for loss in delivery.losses:
-                self.resume.lose(loss)
-            self.resume.expect(delivery.repeats)
-            block, ended = self.resume.admit(delivery.block)
-            gaps += ended
-            if len(block):
-                if not delivery.is_historical:
-                    block, count = mark_skew(block, self.resume.machine_signals, self._max_skew_us)
+        for source, run in _runs(items):
+            whole = concat([delivery.block for delivery in run]) if len(run) > 1 else run[0].block
+            is_even = len(run) > 1 and self.resume.goes_on(whole)
+            for admitted, ended in [(whole, list[Gap]())] if is_even else [self._admit(delivery) for delivery in run]:
+                gaps += ended
+                if len(admitted):
+                    limit_us = self._max_skew_us if not run[0].is_historical else I64_MAX
+                    block, count = mark_skew(admitted, self.resume.machine_signals, limit_us)
                     skewed += count
-                blocks.append((source, block))
+                    blocks.append((source, block))
         await self._append([block for _, block in blocks], gaps, refused)
         self.skewed += skewed
         self.refused += len(refused)
         return blocks
+
+    def _admit(self, delivery: Delivery) -> tuple[Block, list[Gap]]:
+        for loss in delivery.losses:
+            self.resume.lose(loss)
+        self.resume.expect(delivery.repeats)
+        return self.resume.admit(delivery.block)
 
     async def _append(self, blocks: Sequence[Block], gaps: Sequence[Gap], refused: Sequence[tuple[str, bytes, str]] = ()) -> None:
         tracks = self.resume.tracks()
@@ -185,20 +188,16 @@ class Recorder:
             wait_s = min(2 * wait_s, _MAX_RETRY_S)
 
 
-def _joined(items: Sequence[tuple[str, Delivery]]) -> Iterator[tuple[str, Delivery]]:
-    """The deliveries, those of one source with nothing but rows together with the one before."""
-    waiting: list[tuple[str, Delivery]] = []
+def _runs(items: Sequence[tuple[str, Delivery]]) -> Iterator[tuple[str, list[Delivery]]]:
+    """The deliveries in their order: those of one source that are nothing but rows together."""
+    waiting: list[Delivery] = []
+    before = ""
     for source, delivery in items:
-        is_plain = not delivery.losses and not delivery.repeats and waiting and waiting[0][0] == source
-        if waiting and not (is_plain and delivery.is_historical == waiting[0][1].is_historical):
-            yield _whole(waiting)
+        is_plain = not delivery.losses and not delivery.repeats and source == before
+        if waiting and not (is_plain and not waiting[0].losses and not waiting[0].repeats and delivery.is_historical == waiting[0].is_historical):
+            yield before, waiting
             waiting = []
-        waiting.append((source, delivery))
+        before = source
+        waiting.append(delivery)
     if waiting:
-        yield _whole(waiting)
-
-
-def _whole(items: Sequence[tuple[str, Delivery]]) -> tuple[str, Delivery]:
-    source, first = items[0]
-    blocks = [delivery.block for _, delivery in items if len(delivery.block)]
-    return source, first if len(items) == 1 else msgspec.structs.replace(first, block=concat(blocks))
+        yield before, waiting

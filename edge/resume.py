@@ -26,7 +26,7 @@ import numpy as np
 
 from edge.known import NEVER, DeviceClock, Known, Mask, Times
 from edge.source import Loss
-from edge.steady import Steady
+from edge.steady import Groups, Steady
 from store.journal_memory import Memory
 from store.journal_tracks import Tracks, tracks_of
 from workshop.batch import Gap
@@ -118,13 +118,15 @@ class Resume:
             if signal not in self._lost:
                 self._repeat.setdefault(signal, "")
 
+    def goes_on(self, block: Block) -> bool:
+        """Takes on several deliveries at once, if nothing is to be decided about any row in them; otherwise none: `admit` them one by one."""
+        groups = self._steady.groups(block)
+        return bool(self._go_on(block, groups, whole=True).all())
+
     def admit(self, block: Block) -> tuple[Block, list[Gap]]:
         """The rows to store, and the gaps that they end."""
         groups = self._steady.groups(block)
-        even, heard = self._steady.follow(block, groups)
-        for equipment, (offset_us, heard_us) in heard.items():
-            self._hear(equipment, offset_us, heard_us)
-        self._steady.offset(groups.slots[even], {equipment: self._clocks[equipment].offset_us for equipment in heard})
+        even = self._go_on(block, groups)
         if even.all():
             return block, []
         keep = np.ones(len(block), np.bool_)
@@ -133,6 +135,13 @@ class Resume:
             slot, rows = int(groups.slots[group]), groups.order[groups.starts[group] : groups.ends[group]]
             keep[rows] = self._admit(self._steady.names[slot], slot, block.source_time_us[rows], block.received_time_us[rows], ranges)
         return block if keep.all() else block.take(keep), _gaps(ranges)
+
+    def _go_on(self, block: Block, groups: Groups, *, whole: bool = False) -> Mask:
+        even, heard = self._steady.follow(block, groups, whole=whole)
+        for equipment, (offset_us, heard_us) in heard.items():
+            self._hear(equipment, offset_us, heard_us)
+        self._steady.offset(groups.slots[even], {equipment: self._clocks[equipment].offset_us for equipment in heard})
+        return even
 
     def _admit(self, signal: str, slot: int, times: Times, received: Times, ranges: _Ranges) -> Mask:
         """Decides on the rows of one signal, in the order in which they came: which are kept."""

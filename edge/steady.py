@@ -82,9 +82,11 @@ class Steady:
         starts = np.flatnonzero(np.diff(ranked, prepend=-1))
         return Groups(order, ranked[starts], starts, np.append(starts[1:], len(order)))
 
-    def follow(self, block: Block, groups: Groups) -> tuple[NDArray[np.bool_], dict[str, tuple[int, int]]]:
+    def follow(self, block: Block, groups: Groups, *, whole: bool = False) -> tuple[NDArray[np.bool_], dict[str, tuple[int, int]]]:
         """Takes on those rows that go on evenly.
 
+        Args:
+            whole: all rows or none, and only if the rows of each signal are in the order of their times.
         Returns:
             which groups did, bool[g]; and the smallest lag and the latest reception, µs, of each piece of equipment among them.
         """
@@ -94,6 +96,8 @@ class Steady:
         front, _, _, _, top, gaps_end = self.columns[:, groups.slots]
         last, low = times[groups.ends - 1], np.minimum.reduceat(times, groups.starts)
         even = self.is_in[groups.slots] & (last + 1 >= front) & (low >= gaps_end)
+        if whole and not (even.all() and bool((np.diff(times)[np.diff(np.repeat(groups.slots, groups.ends - groups.starts)) == 0] >= 0).all())):
+            even[:] = False
         if not even.any():
             return even, {}
         high, lag = np.maximum.reduceat(times, groups.starts)[even], np.minimum.reduceat(received - times, groups.starts)[even]
