@@ -96,7 +96,11 @@ def read_fragments(
         try:
             if hashlib.sha256(data).digest() != digest:
                 raise Rejected("fragment: its digest differs, the disk changed it")
-            blocks.append(decode_fragment(data))
+            block = decode_fragment(data)
+            if blocks and block.signals == blocks[-1].signals:
+                # The same list: what is put together from thousands of signals need not be looked at name by name.
+                block = msgspec.structs.replace(block, signals=blocks[-1].signals)
+            blocks.append(block)
         except Rejected as error:
             damaged.append((data, str(error)))
             with suppress(Rejected):  # a span that is damaged too leaves the count in quarantine as the only trace

@@ -7,6 +7,7 @@ rows    sorted by (signal in the dictionary's order, source time, arrival); a ro
 
 import struct
 
+import msgspec
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
@@ -24,11 +25,26 @@ __all__ = ["COLUMNS", "MAX_BODY", "decode_part", "encode_part", "split_block"]
 
 
 def split_block(block: Block) -> dict[str, Block]:
-    """The rows of each piece of equipment, by its id in sorted order; arrival order is kept."""
-    owner = np.array([split_signal_id(name)[0] for name in block.signals] or [""])
+    """The rows of each piece of equipment, by its id in sorted order, with the signals that it has; arrival order is kept."""
+    if not len(block):
+        return {}
+    owner = np.array([split_signal_id(name)[0] for name in block.signals])
     names, index = np.unique(owner, return_inverse=True)
-    of_row = index.reshape(-1)[block.signal] if len(block) else np.zeros(0, np.int64)
-    return {str(name): block.take(of_row == i) for i, name in enumerate(names) if bool((of_row == i).any())}
+    index = index.reshape(-1)
+    by_owner = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[by_owner], np.arange(len(names) + 1))
+    place = np.zeros(len(block.signals), np.int32)
+    place[by_owner] = np.arange(len(by_owner)) - starts[index[by_owner]]
+    of_row = index[block.signal]
+    order = np.argsort(of_row, kind="stable")
+    ends = np.searchsorted(of_row[order], np.arange(len(names) + 1))
+    parts = {}
+    for i, name in enumerate(names.tolist()):
+        if ends[i] < ends[i + 1]:
+            rows = block.take(order[ends[i] : ends[i + 1]])
+            own = [block.signals[k] for k in by_owner[starts[i] : starts[i + 1]].tolist()]
+            parts[str(name)] = msgspec.structs.replace(rows, signals=own, signal=place[rows.signal])
+    return parts
 
 
 def encode_part(equipment: str, block: Block) -> tuple[PartEntry, bytes]:
