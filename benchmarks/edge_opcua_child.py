@@ -1,6 +1,7 @@
-"""The programs that `benchmarks.edge_opcua` measures: the whole edge without a gateway, and asyncua's own subscription with a handler that counts.
+"""The programs that `benchmarks.edge_opcua` measures: the whole edge without a gateway, its source alone, counting, and asyncua's own subscription
+with a handler that counts.
 
-`python -m benchmarks.edge_opcua_child edge|asyncua FOLDER URL` prints how many values it has, once a second.
+`python -m benchmarks.edge_opcua_child edge|source|asyncua FOLDER SIGNALS` prints how many values it has, once a second.
 """
 
 import asyncio
@@ -15,15 +16,16 @@ import numpy as np
 from asyncua.client.client import Client
 
 from edge import agent
-from edge.config import load_edge
+from edge.config import load_edge, source_context
+from edge.source import open_source
 from store.journal import EdgeJournal
 from store.signing import SigningKey
 from workshop.batch import ClockState, Provenance, decode_header
 from workshop.part import decode_part
 from workshop.register import parse_register
 
-SIGNALS, EQUIPMENT = 5000, 50
-_EACH = SIGNALS // EQUIPMENT
+EACH = 100
+"""Signals of a machine."""
 _NAMESPACE = "urn:chejian:load"
 _FRACTION = 2.0**-20
 
@@ -33,21 +35,23 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def write_files(folder: Path, url: str) -> None:
-    """A register of fifty machines with a hundred gauges each, and the edge's file."""
-    members = "\n".join(f'  {{ name = "s{n:02}", role = "load_{n:02}", kind = "gauge", unit = "%" }},' for n in range(_EACH))
+def write_files(folder: Path, url: str, signals: int) -> None:
+    """A register of machines with a hundred gauges each, and the edge's file."""
+    count = signals // EACH
+    members = "\n".join(f'  {{ name = "s{n:02}", role = "load_{n:02}", kind = "gauge", unit = "%" }},' for n in range(EACH))
     machines = "".join(
         f'[[equipment]]\nid = "load-{m:02}"\ntitle_zh = "机"\ntitle_en = "Load"\nequipment_class = "machining_centre"\nwork_center = "c"\n'
         f'serial_number = "{m}"\ndigital = true\nnumerically_controlled = true\nprocess = "milling"\nrated_power_w = 1000\n'
-        'in_service_from = "2020-01-01"\nsignal_set = "load"\n' for m in range(EQUIPMENT)
+        'in_service_from = "2020-01-01"\nsignal_set = "load"\n' for m in range(count)
     )
     (folder / "workshop.toml").write_text(
         '[workshop]\nid = "w"\ntitle_zh = "车间"\ntitle_en = "Workshop"\nenterprise = "e"\nsite = "s"\narea = "a"\ntime_zone = "Asia/Shanghai"\n'
-        f'[[processes]]\nid = "milling"\ntitle_zh = "铣削"\ntitle_en = "Milling"\n[signal_sets]\nload = [\n{members}\n]\n{machines}', encoding="utf-8",
+        f'[[processes]]\nid = "milling"\ntitle_zh = "铣削"\ntitle_en = "Milling"\n[signal_sets]\nload = [\n{members}\n]\n{machines}',
+        encoding="utf-8",
     )
-    addresses = [[f's{n:02} = "nsu={_NAMESPACE};s=S{m * _EACH + n}"\n' for n in range(_EACH)] for m in range(EQUIPMENT)]
+    addresses = [[f's{n:02} = "nsu={_NAMESPACE};s=S{m * EACH + n}"\n' for n in range(EACH)] for m in range(count)]
     maps = "".join(f"[source.map.m{m:02}]\n" + "".join(own) for m, own in enumerate(addresses))
-    equipment = "".join(f'{{ id = "load-{m:02}", map = "m{m:02}" }}, ' for m in range(EQUIPMENT))
+    equipment = "".join(f'{{ id = "load-{m:02}", map = "m{m:02}" }}, ' for m in range(count))
     (folder / "edge-1.toml").write_text(
         'edge = "edge-1"\nprovenance = "simulated"\nregister = "workshop.toml"\ndata = "."\n[gateway]\nurl = "http://127.0.0.1:9"\n'
         f'[[source]]\nname = "load"\nprotocol = "opcua"\nurl = "{url}"\nsecurity = "None"\nequipment = [{equipment}]\n{maps}', encoding="utf-8",
@@ -99,14 +103,35 @@ class _Handler:
         self.values += 1
 
 
-async def _asyncua(url: str) -> None:
+async def _source(folder: Path) -> None:
+    settings = load_edge((folder / "edge-1.toml").read_bytes(), "edge-1.toml")
+    register = parse_register((folder / "workshop.toml").read_text(encoding="utf-8"), "workshop.toml")
+    (block,) = settings.source
+    source = open_source(block.protocol, block.options, source_context(settings, block, register, "edge-1.toml", clock=now_us))
+    await source.connect()
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    values, say_at = 0, 0.0
+    while not stop.is_set():
+        for delivery in await source.read():
+            values += len(delivery.block)
+            if delivery.on_committed is not None:
+                delivery.on_committed()
+        if time.monotonic() >= say_at:
+            say_at = time.monotonic() + 1.0
+            print(values, flush=True)
+    await source.close()
+
+
+async def _asyncua(folder: Path, signals: int) -> None:
     handler = _Handler()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    url = load_edge((folder / "edge-1.toml").read_bytes(), "edge-1.toml").source[0].options["url"]
     async with Client(url) as client:
         index = await client.get_namespace_index(_NAMESPACE)
         subscription = await client.create_subscription(200, handler)
-        nodes = [client.get_node(f"ns={index};s=S{n}") for n in range(SIGNALS)]
+        nodes = [client.get_node(f"ns={index};s=S{n}") for n in range(signals)]
         await subscription.subscribe_data_change(nodes, queuesize=1000)
         while not stop.is_set():
             print(handler.values, flush=True)
@@ -114,11 +139,11 @@ async def _asyncua(url: str) -> None:
                 await asyncio.wait_for(stop.wait(), 1.0)
 
 
-def check(folder: Path, period_us: int) -> dict[str, Any]:
+def check(folder: Path, signals: int, period_us: int) -> dict[str, Any]:
     """Every reading in the journal against the load's formula: value k + n / 2^20 at start + k periods, for k = 0, 1, 2 …"""
     journal, _ = _journal(folder)
     journal.seal(ClockState())
-    ticks: list[list[np.ndarray[Any, Any]]] = [[] for _ in range(SIGNALS)]
+    ticks: list[list[np.ndarray[Any, Any]]] = [[] for _ in range(signals)]
     rows = gaps = wrong = size = 0
     start_us: int | None = None
     seq = 1
@@ -133,7 +158,7 @@ def check(folder: Path, period_us: int) -> dict[str, Any]:
                 size += len(part)
                 block = decode_part(entry.equipment, part)
                 machine = int(entry.equipment.removeprefix("load-"))
-                first = np.array([machine * _EACH + int(name.rpartition("/s")[2]) for name in block.signals])
+                first = np.array([machine * EACH + int(name.rpartition("/s")[2]) for name in block.signals])
                 tick = np.floor(block.value_f64).astype(np.int64)
                 start = block.source_time_us - tick * period_us
                 start_us = int(start[0]) if start_us is None else start_us
@@ -151,5 +176,5 @@ def check(folder: Path, period_us: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    _what, _folder, _url = sys.argv[1:]
-    asyncio.run(_edge(Path(_folder)) if _what == "edge" else _asyncua(_url))
+    _what, _where, _count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    asyncio.run({"edge": lambda: _edge(_where), "source": lambda: _source(_where), "asyncua": lambda: _asyncua(_where, _count)}[_what]())

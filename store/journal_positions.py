@@ -152,7 +152,12 @@ class Positions:
         """Brings the tables up to date with this and everything recent; belongs inside a transaction."""
         self._write(np.union1d(np.flatnonzero(self._is_moved), change.numbers), change)
         names = self._names()
-        rows = [(names[number], *msgspec.structs.astuple(self._track(number))) for number in np.flatnonzero(self._is_tracked).tolist()]
+        tracked = np.flatnonzero(self._is_tracked)
+        numbers, (front, last, offset, heard) = tracked.tolist(), self._columns[:, tracked].tolist()
+        lost = [self._lost.get(number, "") for number in numbers] if self._lost else [""] * len(numbers)
+        unknown = {NONE: None}
+        known = ([unknown.get(each, each) for each in column] for column in (last, offset))
+        rows = zip([names[number] for number in numbers], front, *known, heard, lost, strict=True)
         self._db.execute_many("INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._db.execute("DELETE FROM recent")
 

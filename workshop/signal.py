@@ -1,6 +1,7 @@
 """Signals: the definition of one measured quantity. The fact is a reading (`workshop.reading`)."""
 
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -47,6 +48,7 @@ def signal_id(equipment: str, name: str) -> str:
     return f"{equipment}/{name}"
 
 
+@lru_cache(2**16)
 def split_signal_id(identifier: str) -> tuple[str, str]:
     """Equipment and name of a signal id."""
     equipment, _, name = identifier.partition("/")
