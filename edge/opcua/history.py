@@ -83,6 +83,11 @@ async def fill(connection: Connection, limits: Limits, outages: list[Outage], si
                 gather_items(gathering, past.items, signals, clock())
                 if past.continuation:
                     following.append((each, past.continuation))
+                elif len(new) >= _VALUES and new.any():
+                    # As much as was asked for, and no word of more: there may be.
+                    following.append((each._replace(since_us=int(past.items.time_us.max())), b""))
+                elif len(new) >= _VALUES:
+                    gathering.lose(Loss((signals[each.handle],), LOST_REASON))
             yield gathering
             waiting = following
             if not waiting:

@@ -66,6 +66,8 @@ class _OpcUaSource:
         self._has_failed = False
         self._greeting: Gathering | None = None
         self._past: AsyncIterator[Gathering] | None = None
+        self._filled: tuple[str, ...] = ()
+        """Signals whose outage the history fills."""
         self._retry_at = 0.0
 
     @property
@@ -201,14 +203,17 @@ class _OpcUaSource:
             self._past = fill(connection, self._limits, outages, self._names, self._context.clock)
         filled = {each.handle for each in outages}
         greeting.lose(Loss(tuple(self._names[handle] for handle in missing if handle not in filled), LOST_REASON))
-        greeting.repeat(tuple(self._names[handle] for handle in filled))
+        self._filled = tuple(self._names[handle] for handle in filled)
 
     async def _fill(self, past: AsyncIterator[Gathering], reader: Reader) -> list[Delivery]:
         gathering = await anext(past, None)
         if gathering is None:
             self._past = None
             reader.rested()
-            return []
+            # What was reported since we subscribed is in the history, too.
+            again = Gathering()
+            again.repeat(self._filled)
+            return again.deliveries(None)
         return [msgspec.structs.replace(delivery, is_historical=True) for delivery in gathering.deliveries(None)]
 
     async def _try_again(self, connection: Connection, gathering: Gathering) -> None:

@@ -38,7 +38,7 @@ async def machines(server: Machines) -> AsyncIterator[Machines]:
     await server.relay.start()
     yield server
     await server.relay.close()
-    await until(lambda: not server.server.iserver.subscription_service.subscriptions, "subscriptions of the test are gone", 70)
+    await until(lambda: not server.subscriptions(), "subscriptions of the test are gone", 70)
 
 
 def relay_port(relay: Relay) -> int:
@@ -119,6 +119,27 @@ async def test_a_session_that_the_server_forgot_leaves_a_declared_gap(machines: 
     assert {reason for _, _, _, reason in record.gaps} == {"connection lost"}
 
 
+async def test_the_servers_history_fills_an_outage_and_nothing_comes_twice(machines: Machines, tmp_path: Path) -> None:
+    relay = machines.relay
+    assert relay is not None
+    settings, register = settings_of(source_table(relay_port(relay))), register_of("cnc-01", "cnc-02")
+    async with machines.history("load"):
+        async with running_edge(tmp_path, settings, register) as edge:
+            await until(lambda: edge.stored("cell"), "readings")
+            await cut_and_restore(machines, edge, forget=True)
+            await edge.kill()
+        await machines.offer(5)
+        async with running_edge(tmp_path, settings, register) as edge:
+            offering = asyncio.create_task(machines.offer(20))  # while the history is read
+            await offering
+            before = edge.stored("cell")
+            await machines.scan()
+            await until(lambda: edge.stored("cell") > before, "the last scan")
+    record = Record(tmp_path)
+    assert record.check(machines.emitted)["in_gaps"] >= 6 * 13
+    assert {signal for signal, *_ in record.gaps} == {f"cnc-{n:02}/{name}" for n in (1, 2) for name in ("parts", "program", "state")}
+
+
 async def test_a_killed_edge_goes_on_where_its_journal_ends(machines: Machines, tmp_path: Path) -> None:
     settings = settings_of(source_table(machines.port))
     for _ in range(3):
@@ -180,7 +201,7 @@ async def test_a_hole_in_the_sequence_numbers_is_fetched_again_or_declared(machi
     await source.connect()
     try:
         deliveries = [*await source.read(), *await source.read()]
-        (subscription,) = machines.server.iserver.subscription_service.subscriptions.values()
+        (subscription,) = machines.subscriptions()
         # A notification that never arrives: it is taken out of the server's hand between being numbered and being sent.
         await machines.scan()
         hidden = subscription._pop_publish_result()

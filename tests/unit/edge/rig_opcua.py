@@ -1,10 +1,13 @@
 """A real OPC UA server with two machines, which keeps what it offered."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asyncua import ua
+from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.server import Server
 
 from simulators.link import Relay
@@ -61,13 +64,25 @@ class Machines:
             await self.scan()
             await asyncio.sleep(every_s)
 
+    def subscriptions(self) -> list[InternalSubscription]:
+        """Of clients; the server's own one for histories is not theirs."""
+        return [one for one in self.server.iserver.subscription_service.subscriptions.values() if one.pub_request_callback is not None]
+
     def unacknowledged(self) -> list[int]:
-        subscriptions = self.server.iserver.subscription_service.subscriptions
-        return [number for one in subscriptions.values() for number in one._not_acknowledged_results]
+        return [number for one in self.subscriptions() for number in one._not_acknowledged_results]
 
     async def forget(self) -> None:
         """What a restart of the server does to its clients: no session and no subscription is left."""
         internal = self.server.iserver
-        await internal.subscription_service.delete_subscriptions(list(internal.subscription_service.subscriptions))
         for session in list(internal._external_sessions.values()):
             await session.close_session(True)
+
+    @asynccontextmanager
+    async def history(self, name: str) -> AsyncIterator[None]:
+        """The server keeps a history of this signal of both machines."""
+        nodes = [self.server.get_node(self.node(f"{machine}.{name}")) for machine in ("cnc-01", "cnc-02")]
+        await self.server.historize_node_data_change(nodes)
+        try:
+            yield
+        finally:
+            await self.server.dehistorize_node_data_change(nodes)
