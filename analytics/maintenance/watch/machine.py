@@ -262,7 +262,7 @@ class Watch:
             if key in self.state.open and self.state.fed_us - self.state.open[key].since_us > _APART_US:
                 del self.state.open[key]
             key = f"sensor_stuck {role}"
-            for one in find_stuck(gauge, column, events):
+            for one in find_stuck(gauge, column, events, eventless=not self._events):
                 strength = max(one.events / (2 * one.most_events + 6), 1.0)
                 findings.append(self._finding("sensor_stuck", one.since_us, one.at_us, strength, (role,), {
                     "value": one.value, "events_meanwhile": one.events, "most_events_while_sound": one.most_events}))

@@ -14,6 +14,7 @@ _DISTINCT = 20
 """A gauge with no more values than these in its sound history is a setting, not a measurement, and may well stand still."""
 _EVENTS, _MORE_EVENTS = 2, 6
 _LENGTH, _MORE_LENGTH = 3, 30
+_NEVER = 2**62
 _OUTSIDE = 10.0  # ranges beyond its sound history's
 
 
@@ -81,14 +82,20 @@ def learn_runs(gauge: Gauge, column: Column, events: Times) -> None:
         gauge.distinct = sorted({*gauge.distinct, *np.unique(runs.value)[:_DISTINCT + 1].tolist()})
 
 
-def find_stuck(gauge: Gauge, column: Column, events: Times) -> list[Stuck]:
-    """Runs beyond what the sound history showed, each told once, when it passes the limit."""
+def find_stuck(gauge: Gauge, column: Column, events: Times, *, eventless: bool = False) -> list[Stuck]:
+    """Runs beyond what the sound history showed, each told once, when it passes the limit.
+
+    Args:
+        eventless: the machine has neither states nor counters that could say that it works; then the length has to do. Of every other machine a
+            long run without events is a long standstill, such as holidays.
+    """
     start_us, told = gauge.start_us, gauge.told
     before = gauge.events, gauge.length
     runs = _advance(gauge, column, events)
     if runs is None or not gauge.measures:
         return []
-    most_events, most_length = _EVENTS * gauge.most_events + _MORE_EVENTS, _LENGTH * gauge.most_length + _MORE_LENGTH
+    most_events = _EVENTS * gauge.most_events + _MORE_EVENTS
+    most_length = _LENGTH * gauge.most_length + _MORE_LENGTH if eventless else _NEVER
     found = []
     gauge.told = False
     for i in np.flatnonzero((runs.events > most_events) | (runs.length > most_length)).tolist():

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analytics.maintenance.watch.cells import Column
 from analytics.maintenance.watch.finding import Finding
 from analytics.maintenance.watch.machine import State, Watch
 from analytics.maintenance.watch.remaining import remaining_hours
+from analytics.maintenance.watch.runs import Gauge, find_stuck, learn_runs
 from analytics.maintenance.watch.settings import WatchSettings
 from tests.unit.analytics.maintenance.lathe import DAY_US, START_US, bad, cut, lathe, readings
 from workshop.block import Block, block_of, concat
@@ -129,6 +131,17 @@ def test_holes_and_bad_readings_are_no_findings() -> None:
     hole = concat([cut(block, START_US, START_US + 5 * DAY_US), cut(block, START_US + 5 * DAY_US + 7 * HOUR_US, START_US + 8 * DAY_US)])
     spoiled = concat([hole, block_of([bad("watt", START_US + 6 * DAY_US + i * 60_000_000 + 1) for i in range(300)])])
     assert told(Watch(lathe(), SETTINGS), spoiled, 8) == []
+
+
+@pytest.mark.parametrize(("eventless", "events", "found"), [(False, 0, 0), (True, 0, 1), (False, 40, 1), (False, 3, 0)])
+def test_a_long_standstill_is_no_stuck_sensor(eventless: bool, events: int, found: int) -> None:
+    dice, gauge = np.random.default_rng(0), Gauge()
+    time = np.arange(1, 3001, dtype=np.int64)
+    learn_runs(gauge, Column(time, dice.normal(size=3000), False), time[::30])
+    standing = Column(time + 3000, np.full(3000, 1.5), False)
+    stuck = find_stuck(gauge, standing, np.linspace(3500, 5500, events).astype(np.int64), eventless=eventless)
+    assert len(stuck) == found
+    assert all(3001 <= one.since_us < one.at_us <= 6000 for one in stuck)
 
 
 def test_a_machine_without_these_signals_is_borne() -> None:
