@@ -11,6 +11,7 @@ import msgspec
 
 from chejian.doctor import Finding, bad, looked, ok, warning
 from chejian.doctor_machine import look_at_certificate, look_at_folder
+from chejian.doctor_trust import look_at_trust
 from workshop.errors import ConfigError
 from workshop.window import Clock
 
@@ -135,6 +136,7 @@ def look_at_edge(file: Path, clock: Clock) -> list[Finding]:
 
     return [*found, *looked(f"edge 采集端 {file}", [
         lambda: look_at_folder(folder, ("key.pem", "enrolment.json")), enrolled, lambda: _look_at_port(given.gateway.url.rstrip("/"), clock), sources,
+        lambda: look_at_trust(given, file, clock),
     ])]
 
 
