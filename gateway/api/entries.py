@@ -1,5 +1,6 @@
 """What people and programs put on record: commitments, declarations, predictions, feedback, announcements, challenges. Each is a control entry."""
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,6 +17,7 @@ from workshop.batch import Provenance
 from workshop.errors import Rejected
 
 SHAPES = (Announcement, Commitment, Declaration, Feedback, Import, Prediction)
+DIGEST = re.compile("[0-9a-f]{64}")
 _ENGINEERS = (Role.ENGINEER, Role.ADMIN)
 _LISTS: tuple[tuple[str, str, tuple[Role, ...], bool], ...] = (
     ("commitments", "commitment", _ENGINEERS, False),
@@ -97,6 +99,8 @@ def _check(given: Body, caller: Caller, house: House) -> None:
             raise Rejected("commitment: a claimant's signature needs the claimant's key")
     if isinstance(given, Prediction | Feedback) and given.equipment not in {item.id for item in house.register.equipment}:
         raise Rejected(f"body: no equipment '{given.equipment}' in the register")
+    if isinstance(given, Declaration) and given.attachment and not DIGEST.fullmatch(given.attachment):
+        raise Rejected("declaration: 'attachment' is the SHA-256 of a document that is kept outside, 64 lower-case hexadecimal digits, or empty")
     if isinstance(given, Feedback) and given.about is not None:
         found = house.archive.control_entries(max(0, given.about), "prediction", given.about + 1)
         if not found or found[0].body["equipment"] != given.equipment:

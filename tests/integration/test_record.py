@@ -197,6 +197,12 @@ def test_what_is_put_on_record_names_its_author(plant: Plant, path: str, body: d
         assert plant.post("admin", f"/v1/{path}", body | wrong).status_code == 400, wrong
 
 
+def test_what_a_declaration_rests_on_is_named_by_its_digest(plant: Plant) -> None:
+    for wrong in ("report.pdf", "CD" * 32, "cd" * 31):
+        assert plant.post("engineer", "/v1/declarations", DECLARATION | {"attachment": wrong}).status_code == 400
+    assert plant.post("engineer", "/v1/declarations", DECLARATION | {"attachment": ""}).status_code == 200
+
+
 def test_feedback_is_about_a_prediction_of_the_same_machine(plant: Plant) -> None:
     index = plant.post("engineer", "/v1/predictions", PREDICTION).json()["index"]
     assert plant.post("engineer", "/v1/feedback", FEEDBACK | {"about": index}).status_code == 200
