@@ -19,6 +19,8 @@ __all__ = ["Arrived", "Connection"]
 
 _FILTERS = 100
 """Topic filters in one SUBSCRIBE; brokers bound its size."""
+_HELD_BYTES = 64 * 2**20
+"""Of payloads that wait for the disk, however few they are."""
 _MANY = 64
 _GATHER_S = 0.01
 
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._arrived: list[Arrived] = []
         self._open = 0
         """Messages that came and are not yet acknowledged."""
+        self._open_bytes = 0
         self._paused = False
         self._busy = False
         self._mid = 0
@@ -106,7 +109,8 @@ class Connection(asyncio.Protocol):
         if mids:
             self._write(wire.puback(mids))
         self._open -= len(messages)
-        if self._paused and self._open < self._limit and self._transport is not None and not self._broken:
+        self._open_bytes -= sum(len(message.payload) for message in messages)
+        if self._paused and self._open < self._limit and self._open_bytes < _HELD_BYTES and self._transport is not None and not self._broken:
             self._paused = False
             self._heard_at = self._loop.time()
             self._transport.resume_reading()
@@ -151,7 +155,8 @@ class Connection(asyncio.Protocol):
         if arrived:
             self._arrived += arrived
             self._open += len(arrived)
-            if self._open >= self._limit and not self._paused and self._transport is not None:
+            self._open_bytes += sum(len(message.payload) for message in arrived)
+            if (self._open >= self._limit or self._open_bytes >= _HELD_BYTES) and not self._paused and self._transport is not None:
                 self._paused = True
                 self._transport.pause_reading()
             self._news.set()

@@ -115,7 +115,10 @@ class _MtConnectSource:
         if document.instance != self._instance:
             self._begin(await self._get("current"), gathering, "agent restarted")
         elif "OUT_OF_RANGE" in document.errors or document.first > self._next:
-            self._begin(await self._get("current"), gathering, _RUN_OVER)
+            current = await self._get("current")
+            if current.instance == self._instance and current.first <= self._next <= current.following:
+                raise NotConnected(f"{self._url}: the agent refuses count={self._settings.count}; set a smaller count")
+            self._begin(current, gathering, _RUN_OVER)
         elif document.errors:
             raise NotConnected(f"{self._url}: the agent answers {document.errors[0]}")
         else:
