@@ -21,7 +21,7 @@ from chejian.service_api import ServiceApi
 from store.engine import Engine
 from workshop.block import Block, block_of
 from workshop.calendar import scheduled_windows
-from workshop.errors import ConfigError, NotConnected
+from workshop.errors import ConfigError, NotConnected, Rejected
 from workshop.reading import Reading, Value
 from workshop.register import Equipment, Workshop
 from workshop.signal import Origin, SignalKind, signal_id, split_signal_id
@@ -102,7 +102,13 @@ class Watches:
             self._save()
         self._found, self._documents_read, self._moved = [], [], False
         while self._kept.outbox:
-            self._post(self._kept.outbox[0])
+            finding = self._kept.outbox[0]
+            try:
+                self._post(finding)
+            except Rejected as error:
+                # Such as a machine that is no longer in the register: the others must not wait for it.
+                _log.error("alert refused", equipment=finding.equipment, what=finding.what, reason=str(error))
+                self._write(finding, None)
             del self._kept.outbox[0]
             self._save()
 
@@ -121,7 +127,8 @@ class Watches:
                  if watch.state.ready and (signal := watch.equipment.signal("alarm"))}
         if not ready:
             return
-        since_us = min(watch.state.fed_us for watch in ready.values())
+        # What is older comes with its cell; a machine that is silent for days must not make this look long.
+        since_us = max(min(watch.state.fed_us for watch in ready.values()), now_us - HOUR_US)
         block = self._engine.read(list(ready), Window(min(since_us, now_us), now_us))
         for watch in ready.values():
             for finding in watch.glance(block):
@@ -204,6 +211,9 @@ class Watches:
         index = self._api.predict(prediction_of(finding))
         self._known.add(key)
         self.posted += 1
+        self._write(finding, index)
+
+    def _write(self, finding: Finding, index: int | None) -> None:
         with self._documents.open("ab") as file:
             file.write(msgspec.json.encode({"index": index, "finding": finding}) + b"\n")
 

@@ -151,10 +151,16 @@ def test_a_gateway_that_is_away_costs_nothing(gateway: Running, tmp_path: Path) 
             break
     else:
         pytest.fail("no alert was told")
+    # An alert that the gateway refuses does not keep the others.
+    kept = msgspec.json.decode((tmp_path / "watch.json").read_bytes(), type=Kept)
+    kept.outbox.insert(0, msgspec.structs.replace(kept.outbox[0], equipment="ghost"))
+    (tmp_path / "watch.json").write_bytes(msgspec.json.encode(kept))
     # Another process goes on from the file, and the gateway is back.
     later = Watches(engine, api, register, SETTINGS, tmp_path)
     later.confirm()
     assert later.posted == 1
+    lines = [msgspec.json.decode(line) for line in (tmp_path / "alerts.jsonl").read_bytes().splitlines()]
+    assert [(line["finding"]["equipment"], line["index"] is None) for line in lines] == [("ghost", True), ("lathe-09", False)]
     assert [row["body"]["what"] for row in gateway.get("/v1/predictions")] == ["bearing_wear"]
     engine.close()
     api.close()
