@@ -25,7 +25,7 @@ from workshop.reading import Reading
 
 T0 = 1_700_000_000_000_000
 KILLS = [pytest.param(8, id="short"), pytest.param(200, id="long", marks=pytest.mark.long)]
-DELIVERING = [pytest.param(4, id="short"), pytest.param(40, id="long", marks=pytest.mark.long)]
+DELIVERING = [pytest.param(3, id="short"), pytest.param(25, id="long", marks=pytest.mark.long)]
 ROOT = Path(__file__).parents[2]
 
 # Appends readings i = first, first + 1 … of two signals; says "i" once append has returned; seals and acknowledges now and then.

@@ -17,7 +17,7 @@ from tests.faults.oracle import Delivered
 from workshop.batch import ClockState
 from workshop.errors import NotConnected
 
-POINTS = [pytest.param(24, id="short"), pytest.param(400, id="long", marks=pytest.mark.long)]
+POINTS = [pytest.param(16, id="short"), pytest.param(200, id="long", marks=pytest.mark.long)]
 
 
 @pytest.fixture

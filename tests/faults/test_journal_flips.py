@@ -14,7 +14,7 @@ from workshop.part import decode_part
 from workshop.reading import Reading
 
 T0 = 1_700_000_000_000_000
-FLIPS = [pytest.param(30, id="short"), pytest.param(400, id="long", marks=pytest.mark.long)]
+FLIPS = [pytest.param(25, id="short"), pytest.param(150, id="long", marks=pytest.mark.long)]
 KEY = SigningKey.create()
 
 

@@ -43,7 +43,7 @@ async def test_class_8_an_outage_of_72_hours(gateway: Process, tmp_path: Path, p
     site.close()
 
 
-@pytest.mark.parametrize("cuts", [pytest.param(8, id="short"), pytest.param(200, id="long", marks=pytest.mark.long)])
+@pytest.mark.parametrize("cuts", [pytest.param(8, id="short"), pytest.param(60, id="long", marks=pytest.mark.long)])
 async def test_class_9_a_flapping_link_makes_progress_and_doubles_nothing(gateway: Process, tmp_path: Path, cuts: int) -> None:
     site, lots = Site(tmp_path, gateway, f"edge-9-{cuts}"), random.Random(9)
     seen = [0]
