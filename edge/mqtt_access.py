@@ -8,9 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from edge.mqtt_wire import Version
+from edge.openly import openly
 from workshop.errors import ConfigError
-
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class TlsBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,10 +89,9 @@ def access_of(options: BrokerOptions, folder: Path, where: str) -> Access:
 
 def warnings_of(options: BrokerOptions) -> list[str]:
     """What works so and should not stay so."""
-    if options.tls is not None or options.host in _LOOPBACK:
+    if options.tls is not None:
         return []
-    spoken = ", the password too" if options.password_file is not None else ""
-    return [f"no TLS to {options.host}: anybody on the way can read and change what is sent{spoken}; add [source.tls]"]
+    return openly(options.host, "no TLS" if options.password_file is None else "no TLS, for the password neither,", "add [source.tls]")
 
 
 def _context(tls: TlsBlock, folder: Path, where: str) -> ssl.SSLContext:

@@ -15,6 +15,7 @@ from pymodbus.pdu import ModbusPDU
 
 from edge.gathering import Gathering
 from edge.modbus.registers import Cell, Request, WordOrder, cell_of, requests_of, value_of
+from edge.openly import openly
 from edge.source import Delivery, Loss, Source, SourceContext
 from workshop.errors import NotConnected, Rejected
 from workshop.reading import Reading
@@ -60,7 +61,7 @@ class _ModbusSource:
     def __init__(self, settings: ModbusSettings, context: SourceContext) -> None:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
-        self.warnings: list[str] = []
+        self.warnings = openly(settings.host, "Modbus has no security", "keep it on a network that only the edge reaches")
         self._settings, self._context = settings, context
         self._cells = [cell_of(signal, context.where) for signal in context.signals]
         self._requests: list[Request] = []

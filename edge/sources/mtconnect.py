@@ -7,6 +7,7 @@ READY=2 ACTIVE=3`. A condition is 0 when Normal, otherwise its native code.
 import asyncio
 import logging
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import Meta
 from edge.gathering import Gathering
 from edge.json_values import to_us
 from edge.mtconnect.document import UNAVAILABLE, Document, Observation, parse
+from edge.openly import openly
 from edge.place import Place
 from edge.rules import Rule, split_rule
 from edge.skew import HISTORICAL
@@ -58,9 +60,9 @@ class _MtConnectSource:
     def __init__(self, settings: MtConnectSettings, context: SourceContext) -> None:
         self.equipment = context.equipment
         self.problems: dict[str, str] = {}
-        self.warnings: list[str] = []
-        if not settings.url.startswith(("http://", "https://")) or "@" in settings.url:
-            raise ConfigError(f"{context.where}: url '{settings.url}' should look like http://host:5000, without credentials")
+        host = _host(settings.url, context.where)
+        is_open = settings.url.startswith("http://")
+        self.warnings = openly(host, "no TLS", "put the agent behind https:// or on a network that only the edge reaches") if is_open else []
         self._settings, self._context, self._url = settings, context, settings.url.rstrip("/")
         self._items: dict[str, tuple[MappedSignal, Rule]] = {}
         for signal in context.signals:
@@ -194,6 +196,16 @@ class _MtConnectSource:
             raise NotConnected(f"{self._url}/{what}: {error or 'no answer in time'}") from error
         except Rejected as error:
             raise NotConnected(f"{self._url}/{what}: {error}") from error
+
+
+def _host(url: str, where: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc:
+            return parts.hostname
+    except ValueError:
+        pass
+    raise ConfigError(f"{where}: url '{url}' should look like http://host:5000, without credentials")
 
 
 def _raw(observation: Observation, signal: MappedSignal) -> str | int:

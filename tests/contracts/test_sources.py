@@ -89,3 +89,20 @@ async def test_nobody_there_is_not_connected_and_closing_is_always_allowed(proto
 def test_an_unknown_protocol_is_answered_with_the_list() -> None:
     with pytest.raises(ConfigError, match=r"edge-1\.toml: source 'cell': no protocol 'modbuss'; there are .*mqtt, .*opcua"):
         open_source("modbuss", {}, context("x"))
+
+
+@pytest.mark.parametrize(("protocol", "options", "address"), [
+    ("modbus", {"host": "192.0.2.1"}, "1:input/0/u16"), ("mtconnect", {"url": "http://192.0.2.1:5000"}, "id:x"),
+    ("sparkplug", {"host": "192.0.2.1"}, "g/n/d#m"), ("mqtt", {"host": "192.0.2.1", "payload": {"cnc": {}}}, "t#x"),
+])
+def test_a_connection_that_anybody_can_change_is_warned_of(protocol: str, options: dict[str, Any], address: str) -> None:
+    (warning,) = open_source(protocol, options, context(address)).warnings
+    assert "192.0.2.1: anybody on the way can read and change" in warning
+    near = {name: value.replace("192.0.2.1", "127.0.0.1") if isinstance(value, str) else value for name, value in options.items()}
+    assert open_source(protocol, near, context(address)).warnings == []
+
+
+@pytest.mark.parametrize("url", ["http://[", "ftp://x", "http://", "http://user:secret@host:5000", "host:5000"])
+def test_a_url_that_no_agent_has_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="should look like http://host:5000"):
+        open_source("mtconnect", {"url": url}, context("id:x"))

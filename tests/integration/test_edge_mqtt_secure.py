@@ -161,7 +161,7 @@ def test_tls_is_no_older_than_1_2(guarded: GuardedBroker) -> None:
     access = access_of(BrokerOptions(host="x"), guarded.folder, "w")
     assert access.context is None and access.name == "mqtt://x:1883"
     open_door = BrokerOptions(host="x", user="u", password_file="password")
-    assert "the password too" in warnings_of(open_door)[0] and not warnings_of(BrokerOptions(host="127.0.0.1"))
+    assert "for the password neither" in warnings_of(open_door)[0] and not warnings_of(BrokerOptions(host="127.0.0.1"))
     secured = source(guarded)
     assert secured is not None
     context = access_of(secured._settings, guarded.folder, "w").context  # type: ignore[attr-defined]
