@@ -47,7 +47,7 @@ async def test_class_8_an_outage_of_72_hours(gateway: Process, tmp_path: Path, p
 async def test_class_9_a_flapping_link_makes_progress_and_doubles_nothing(gateway: Process, tmp_path: Path, cuts: int) -> None:
     site, lots = Site(tmp_path, gateway, f"edge-9-{cuts}"), random.Random(9)
     seen = [0]
-    async with site.sending():
+    async with site.sending() as uplink:
         for _ in range(cuts):
             # Each connection ends somewhere in a request, now and then between two.
             site.wire.cut_after = lots.choice([lots.randrange(1, 400), lots.randrange(400, 20_000)])
@@ -61,6 +61,7 @@ async def test_class_9_a_flapping_link_makes_progress_and_doubles_nothing(gatewa
         site.wire.cut_after = None
         site.wire.set(Fault.NONE)
         await site.delivered()
+        assert uplink._body.encode(bytes(10_000), "x/y")[1]["Content-Encoding"] == "zstd", "the gateway has said that it takes that"
     assert site.check()["in_gaps"] == 0 and site.wire.connections > cuts
     site.close()
 

@@ -11,8 +11,9 @@ from edge.resume import Resume
 from edge.source import Delivery, Loss
 from edge.worker import Worker
 from store.journal import EdgeJournal
+from store.journal_space import DROPPED
 from tests.unit.edge.rig import Record, open_journal
-from workshop.batch import ClockState
+from workshop.batch import ClockState, Gap
 from workshop.block import block_of
 from workshop.reading import Quality, Reading
 
@@ -102,3 +103,15 @@ async def test_a_clock_far_away_makes_readings_uncertain(tmp_path: Path) -> None
         await put(recorder, delivery(at(0, ahead_s=299), at(1, ahead_s=301)))
         assert recorder.skewed == 1
     assert [(r.quality, r.status) for r in Record(tmp_path).of(A)] == [(Quality.GOOD, ""), (Quality.UNCERTAIN, "ClockSkew")]
+
+
+async def test_what_the_journal_dropped_for_want_of_room_is_known_at_once(tmp_path: Path) -> None:
+    """A row that comes late for a range that is declared lost stays out: it would be both stored and lost."""
+    async with recording(tmp_path) as (recorder, journal):
+        await put(recorder, delivery(at(0), at(10)))
+        dropped = Gap((A,), START + 1 * SECOND, START + 6 * SECOND, DROPPED)
+        journal._declared.append(dropped)  # as `_make_room` leaves it there
+        await put(recorder, delivery(at(11)))
+        await put(recorder, delivery(at(5)), delivery(at(12)))
+        assert recorder.resume.late == 1
+    assert [(r.source_time_us - START) // SECOND for r in Record(tmp_path).of(A)] == [0, 10, 11, 12]
