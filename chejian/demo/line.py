@@ -13,10 +13,12 @@ from chejian.clock import ScaledClock
 from chejian.demo.broker import AMQTT_NOTE, InProcessBroker, find_mosquitto, start_mosquitto
 from chejian.demo.children import Children, wait_for
 from chejian.demo.client import GatewayClient
+from chejian.demo.ending import holds
 from chejian.demo.past import EDGE as PAST_EDGE
 from chejian.demo.past import Past, log_past_register
 from chejian.demo.plan import Plan
 from chejian.enrolment import enrol_folder
+from simulators.settings import load_settings
 from workshop.batch import Provenance
 from workshop.errors import ConfigError, NotConnected
 
@@ -154,16 +156,25 @@ class Line:
         """
         if self.past is not None:
             self.past.stop()
+        self._await_the_link()
         # Simulators pause first: what they offered before is still published, and nothing new is offered.
         for name in (HALL, FAR, FLOOR):
             self.children.get(f"simulate-{name}").send(signal.SIGUSR1)
         end_us = self.clock()
         time.sleep(2.0)  # a publishing interval, a keep-alive and one commit of the edge, with room
-        for name in ("analytics", "edge"):
+        # The edge first: what it declares about machines that are silent now ends with it.
+        for name in ("edge", "analytics"):
             self.children.stop(name, patience_s=MAX_UNFINISHED_S)
         for name in (HALL, FAR, FLOOR):
             self.children.stop(f"simulate-{name}", patience_s=5)
         return end_us
+
+    def _await_the_link(self) -> None:
+        """Waits for a time when the bad link is up and stays so; no longer than one of its periods."""
+        link = next((server.link for server in load_settings(self.plan.file("simulators.toml")).server if server.name == FAR), None)
+        deadline = time.monotonic() + (link.period_s if link is not None else 0.0)
+        while not holds(link, self.plan.folder / "truth" / f"truth-{FAR}.jsonl", self.clock(), self.clock.speed) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def close(self) -> None:
         """Stops whatever is left."""
