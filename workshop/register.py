@@ -223,6 +223,11 @@ def _check_numbers(item: Equipment, file: str) -> None:
         raise ConfigError(f"{where}: ideal_cycle_ms must be at least 1; leave it out where no parts are made")
 
 
+def _is_deadband(text: str) -> bool:
+    number = text.removesuffix("%")
+    return bool(DECIMAL.fullmatch(number)) and (number == text or float(number) <= 100)
+
+
 def _check_signals(item: Equipment, file: str) -> None:
     names: set[str] = set()
     roles: set[str] = set()
@@ -236,8 +241,8 @@ def _check_signals(item: Equipment, file: str) -> None:
             raise ConfigError(f"{where}: role '{signal.role}' stands twice on this equipment; indicators ask for one signal by its role")
         if signal.deadband is not None and signal.kind is not SignalKind.GAUGE:
             raise ConfigError(f"{where}: a deadband on a {signal.kind} would lose facts; it is allowed on gauges only")
-        if signal.deadband is not None and not DECIMAL.fullmatch(signal.deadband):
-            raise ConfigError(f"{where}: deadband '{signal.deadband}' is not a decimal number of at least 0, such as 0.5")
+        if signal.deadband is not None and not _is_deadband(signal.deadband):
+            raise ConfigError(f"{where}: deadband '{signal.deadband}' is not a decimal number of at least 0, such as 0.5, or a percentage: 2%")
         if signal.max_age_s <= 0:
             raise ConfigError(f"{where}: max_age_s must be at least 1")
         names.add(signal.name)

@@ -38,7 +38,7 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a reading may be held before the value counts as unknown, s."""
     origin: Origin = Origin.MACHINE
     deadband: str | None = None
-    """Absolute deadband as decimal text: part of the definition, allowed on gauges only."""
+    """Smallest change that is reported, as decimal text; with `%` of the range that the device states. Part of the definition, on gauges only."""
     title_zh: str = ""
     title_en: str = ""
 

@@ -317,6 +317,62 @@ async def test_a_silent_server_is_noticed(machines: Machines) -> None:
         writer.close()
 
 
+async def test_many_subscriptions_stay_within_the_limits_and_together_give_everything(machines: Machines, tmp_path: Path) -> None:
+    table = source_table(machines.port).replace("lifetime_s", "items = 3\nnotifications = 2\nlifetime_s")
+    async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell") >= 8, "the first values of all")
+        await machines.offer(20)
+        await until(lambda: edge.stored("cell") >= 8 + 8 * 20, "everything")
+        assert len(machines.subscriptions()) == 3
+        status = edge.status()
+    assert status is not None
+    terms = status.sources["cell"].terms
+    assert terms["subscriptions"] == "3" and terms["sampling_ms"] == "50 (asked for 0)" and terms["queue"] == "1000", terms
+    assert Record(tmp_path).check(machines.emitted)["in_gaps"] == 0
+
+
+async def test_a_node_that_appears_later_is_found(machines: Machines, tmp_path: Path) -> None:
+    table = source_table(machines.port).replace("s={equipment}.parts", "s={equipment}.later").replace("lifetime_s", "retry_s = 0.2\nlifetime_s")
+    async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell") >= 6, "the others")
+        await until(lambda: (now := edge.status()) and set(now.sources["cell"].problems) == {"cnc-01/parts", "cnc-02/parts"}, "said")
+        for machine in ("cnc-01", "cnc-02"):
+            await machines.server.nodes.objects.add_variable(machines.node(f"{machine}.later"), f"{machine}.later", 1, ua.VariantType.Int64)
+        await until(lambda: (now := edge.status()) and not now.sources["cell"].problems, "found")
+        await until(lambda: edge.stored("cell") >= 8, "their values")
+        assert (status := edge.status()) is not None and not status.sources["cell"].failures
+    assert {reading.value for reading in Record(tmp_path).of("cnc-02/parts")} == {1}
+
+
+async def test_a_subscription_that_the_server_ends_is_made_anew_with_a_gap(machines: Machines, tmp_path: Path) -> None:
+    async with running_edge(tmp_path, settings_of(source_table(machines.port)), register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell") >= 8, "the first values")
+        await machines.offer(5)
+        (subscription,) = machines.subscriptions()
+        await subscription.enqueue_statuschange(ua.StatusCode(ua.StatusCodes.BadTimeout))
+        await machines.scan()
+        await until(lambda: (now := edge.status()) and now.ready == ["cell"] and now.sources["cell"].failures, "reconnected")
+        await machines.offer(5)
+        before = edge.stored("cell")
+        await machines.scan()
+        await until(lambda: edge.stored("cell") > before, "the last scan")
+    record = Record(tmp_path)
+    record.check(machines.emitted)
+    assert {reason for *_, reason in record.gaps} <= {"connection lost"}
+
+
+async def test_an_overflow_at_the_server_is_counted_and_declared(machines: Machines, tmp_path: Path) -> None:
+    async with running_edge(tmp_path, settings_of(source_table(machines.port)), register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell") >= 8, "the first values")
+        first_us = now_us()
+        await machines.write("cnc-01.load", ua.Variant(1.0, ua.VariantType.Double), first_us)
+        await machines.write("cnc-01.load", ua.Variant(2.0, ua.VariantType.Double), first_us + 5000, 0x480)
+        await until(lambda: edge.stored("cell") >= 10, "both")
+        await until(lambda: (now := edge.status()) and now.sources["cell"].terms.get("overflows") == "1", "counted")
+    gaps = [gap for gap in Record(tmp_path).gaps if gap[3] == "queue overflow at the server"]
+    assert gaps == [("cnc-01/load", first_us + 1, first_us + 5000, "queue overflow at the server")]
+
+
 async def test_check_says_for_every_signal_what_it_gives(machines: Machines) -> None:
     table = source_table(machines.port).replace("s={equipment}.parts", "s={equipment}.nothing")
     rows = {row.signal: row for row in await check(settings_of(table), register_of("cnc-01", "cnc-02"), now_us, patience_s=3)}
