@@ -117,7 +117,7 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
 
     def signal(self, role: str) -> Signal | None:
         """The definition behind a role; None where this equipment has none that may support a claim."""
-        return next((signal for signal in usable_signals(self.equipment) if signal.role == role), None)
+        return self.once(("signals",), lambda: {signal.role: signal for signal in reversed(usable_signals(self.equipment))}).get(role)
 
     def hold_us(self, role: str) -> int:
         """How long a reading of this role may be held, µs."""
@@ -128,6 +128,10 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
         """What a reading of this role is multiplied with to be an integer: mWh for energy, 1 for everything else."""
         signal = self.signal(role)
         return scale_of(signal) if signal else 1
+
+    def integers(self, role: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """`Series.integers` of a role in its scale."""
+        return self.once(("integers", role), lambda: self.series(role).integers(self.scale(role)))
 
     def conflicts(self, roles: Sequence[str]) -> int:
         """Number of contradicting readings of these roles in the window."""

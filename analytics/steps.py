@@ -146,7 +146,7 @@ def increases(inputs: Inputs, role: str, window: Window) -> Increases:
 
 def _increases(inputs: Inputs, role: str, window: Window) -> Increases:
     series = inputs.series(role)
-    value, usable = series.integers(inputs.scale(role))
+    value, usable = inputs.integers(role)
     time, value = series.time_us[usable], value[usable]
     if not len(time):
         return Increases(time, value, time, time > 0, 0, 0)
@@ -172,7 +172,7 @@ def accounted(inputs: Inputs, role: str, window: Window) -> Spans:
 
 def _accounted(inputs: Inputs, role: str, window: Window) -> Spans:
     series, missing = inputs.series(role), inputs.unknown.get(role, ())
-    value, usable = series.integers(inputs.scale(role))
+    value, usable = inputs.integers(role)
     time, value = series.time_us[usable], value[usable]
     if not len(time):
         return ()
@@ -195,7 +195,7 @@ def growth_lost(inputs: Inputs, roles: Sequence[str], window: Window) -> Spans:
     for role in roles:
         if spans := inputs.unknown.get(role, ()):
             series = inputs.series(role)
-            found += until_heard(spans, series.time_us[series.integers(inputs.scale(role))[1]])
+            found += until_heard(spans, series.time_us[inputs.integers(role)[1]])
     return clipped(union((start, end + 1) for start, end in found), window.start_us, window.end_us)
 
 

@@ -6,7 +6,7 @@ import structlog
 
 from analytics.compute import LOOKBACK_US, inputs_by_hour, needed_signals
 from analytics.indicator import Indicator
-from analytics.series import Series, digest_of, series_of
+from analytics.series import Inputs, Series, digest_of, series_of
 from chejian.service_api import ServiceApi, row_of
 from store.engine import Engine
 from workshop.calendar import local_hours
@@ -91,9 +91,13 @@ class Hours:
             series: dict[str, Series] = {}
             if wanted:
                 series = series_of(self._engine.read(sorted(wanted), Window(hour.start_us - LOOKBACK_US, hour.end_us)))
+            # Many indicators read the same roles: their inputs are cut, and their digest is taken, once.
+            shared: dict[tuple[str, ...], list[tuple[Inputs, Window, str]]] = {}
             for indicator in applying:
-                for inputs, piece in inputs_by_hour(indicator.roles, self._register, item, series, hour, missing):
-                    rows.append(row_of(indicator.measure(inputs, piece), digest_of(inputs)))
+                if indicator.roles not in shared:
+                    cut = inputs_by_hour(indicator.roles, self._register, item, series, hour, missing)
+                    shared[indicator.roles] = [(inputs, piece, digest_of(inputs)) for inputs, piece in cut]
+                rows += [row_of(indicator.measure(inputs, piece), digest) for inputs, piece, digest in shared[indicator.roles]]
         return rows
 
     def _there(self, window: Window) -> dict[tuple[str, str, int], str]:
