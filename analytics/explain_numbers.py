@@ -3,10 +3,12 @@
 _ENERGY = "{energy_mwh} mWh / 1 000 000"
 
 NUMBERS: dict[str, str] = {
+    "actual_cycle_time": "{apt_s} s / {parts_in_known_time}",
     "alarm_flood_share": "{floods} / {slots}",
     "alarm_rate": "{annunciations} × 600 s / ({known_s} s / {machines})",
     "allocation_efficiency": "({apt_s} + {aust_s} + {adet_s}) s / {pbt_known_s} s",
     "availability": "{apt_s} s / {pbt_known_s} s",
+    "changeover_time": "{setup_s} s / {changeovers} / 60",
     "coal_calorific": f"{_ENERGY} × 0.1229",
     "coal_equivalent": f"{_ENERGY} × 0.31",
     **{f"co2_{region}": f"{_ENERGY} × factor of the year" for region in ("national", "zhejiang", "jiangsu", "hubei", "hunan")},
@@ -23,6 +25,7 @@ NUMBERS: dict[str, str] = {
     "first_pass_yield": "{first_pass_good} / {inspected}",
     "inspection_pass_rate": "({inspected} − {rejected}) / {inspected}",
     "key_process_nc_rate": "{controlled} / {key_processes}",
+    "lot_size": "{produced} / {changeovers}",
     "mtbf": "{up_s} s / {failures} / 3600",
     "mtbf_iso": "{up_s} s / ({failures} + {machines}) / 3600",
     "mttr": "{down_s} s / {failures} / 3600",

@@ -92,7 +92,7 @@ def whole_of(identifier: str, rows: list[Reading], missing: Missing = NOTHING) -
 
 @pytest.mark.parametrize("identifier", MEASURED)
 @given(rows=readings(), missing=st.one_of(st.just(NOTHING), holes()), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_splitting_anywhere_and_merging_gives_the_same_bits(identifier: str, rows: list[Reading], missing: Missing, cuts: list[int]) -> None:
     edges = sorted({START_US, *(START_US + cut for cut in cuts), WHOLE.end_us})
     pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end), missing)]

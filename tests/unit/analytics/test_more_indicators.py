@@ -50,6 +50,22 @@ def test_time_elements_of_one_shift(identifier: str, value: str | None) -> None:
     assert found.value == (None if value is None else Decimal(value))
 
 
+def test_changeovers_lots_and_cycles() -> None:
+    # Two changeovers of 20 min, the second over the border of an hour (from minute 50 to 70); 3 parts before, 30 between, 12 after.
+    modes = [(t, 2 if 600 <= t < 1800 or 3000 <= t < 4200 else 3) for t in range(0, 7200, 5)]
+    parts = [(t, 100 + 3 * (t >= 300) + 30 * (t >= 2400) + 12 * (t >= 5000)) for t in range(0, 7200, 5)]
+    readings = rows("cnc-01/mode", modes) + rows("cnc-01/parts", parts) + every("cnc-01/state", range(0, 7200, 5), 3)
+    found = result("changeover_time", readings, 7200)
+    assert (found.value, found.counts["changeovers"], found.counts["setup_s"]) == (Decimal("20.000"), 2, 2400)
+    found = result("lot_size", readings, 7200)
+    assert (found.value, found.counts["produced"]) == (Decimal("22.500"), 45)
+    found = result("actual_cycle_time", readings, 7200)
+    assert (found.value, found.low, found.high) == (Decimal("106.667"), Decimal("106.667"), Decimal("106.667"))  # 4800 s of production for 45
+    assert "ideal by the register 60.000 s" in found.why
+    calm = rows("cnc-01/mode", [(t, 3) for t in range(0, 600, 5)])
+    assert result("changeover_time", calm, 600).value is None and "no changeover" in result("lot_size", calm, 600).why
+
+
 def test_teep_counts_time_without_a_shift() -> None:
     # 23:00 to 01:00 in Shanghai; the shift ends at midnight: OEE 1 × 0.9 × 0.95 in one of two hours.
     readings = made(60, 0, 0, 120, 54, 51)

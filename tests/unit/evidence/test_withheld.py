@@ -43,6 +43,7 @@ BOUNDS = {
     "energy_total": ("0.2", "0.4"), "energy_per_part": ("0.002", "0.005"), "energy_idle": ("0.02", "0.1"), "energy_standby": ("0.02", "0.1"),
     "co2_national": ("0.1", "0.2"), "coal_equivalent": ("0.05", "0.1"), "electricity_cost": ("0.1", "0.3"),
     "first_pass_yield": ("0.3", "0.6"), "inspection_pass_rate": ("0.3", "0.6"), "rework_ratio": ("0.1", "0.3"), "scrap_ratio": ("0.3", "0.6"),
+    "changeover_time": ("0.05", "0.1"), "lot_size": ("4", "10"), "actual_cycle_time": ("0.5", "1.5"),
     "alarm_rate": ("100", "300"), "alarm_flood_share": ("0.5",),
 }
 LOWER_ONLY = ("effectiveness", "oee", "nee", "teep", "throughput_rate")
@@ -81,8 +82,8 @@ def stories(draw: st.DrawFn) -> list[Part]:
                 rows.append(reading(f"{name}/link", second, int(up)))
                 if up:
                     values = {
-                        "state": 3 if running else resting, "mode": 3 if producing else 1, "parts": good + scrap, "good": good, "scrap": scrap,
-                        "energy": energy, "alarm": second % 3 if beeping else 0, "first": good, "inspected": good + scrap, "rejected": scrap,
+                        "state": 3 if running else resting, "mode": 3 if producing else 1 + running, "parts": good + scrap, "good": good,
+                        "scrap": scrap, "energy": energy, "alarm": second % 3 if beeping else 0, "first": good, "inspected": good + scrap, "rejected": scrap,
                         "rework": scrap, "cloud": int(producing),
                     }
                     rows += [reading(f"{name}/{signal}", second, value) for signal, value in values.items()]
