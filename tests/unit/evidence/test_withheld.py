@@ -83,7 +83,8 @@ def stories(draw: st.DrawFn) -> list[Part]:
                 if up:
                     values = {
                         "state": 3 if running else resting, "mode": 3 if producing else 1 + running, "parts": good + scrap, "good": good,
-                        "scrap": scrap, "energy": energy, "alarm": second % 3 if beeping else 0, "first": good, "inspected": good + scrap, "rejected": scrap,
+                        "scrap": scrap, "energy": energy,
+                        "alarm": second % 3 if beeping else 0, "first": good, "inspected": good + scrap, "rejected": scrap,
                         "rework": scrap, "cloud": int(producing),
                     }
                     rows += [reading(f"{name}/{signal}", second, value) for signal, value in values.items()]
