@@ -41,7 +41,8 @@ test: $(STAMP) ## unit, contract, integration, line and tamper tests; under ten 
 	$(BIN)/pytest -m "line and not long" $(PYTEST_ARGS) $(NONE_IS_FINE)
 
 test-long: $(STAMP) ## the tests marked long: many kills, many seeds
-	$(BIN)/pytest -m long $(PYTEST_ARGS)
+	$(BIN)/pytest -m "long and not line" -n 2 --dist loadfile $(PYTEST_ARGS) $(NONE_IS_FINE)
+	$(BIN)/pytest -m "long and line" $(PYTEST_ARGS) $(NONE_IS_FINE)
 
 check: $(STAMP) ## lint, types, import contracts, compose file
 	$(BIN)/ruff check .
