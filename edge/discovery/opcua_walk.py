@@ -8,6 +8,7 @@ from asyncua import ua
 
 from edge.opcua.connect import Connection
 from edge.opcua.limits import Limits
+from edge.opcua.resolve import plain_id
 from edge.opcua.words import words
 
 _OBJECTS = ua.NodeId(ua.Int32(85))
@@ -88,10 +89,10 @@ async def walk(connection: Connection, limits: Limits) -> Space:
 def _node(reference: ua.ReferenceDescription, namespaces: list[str]) -> Node | None:
     if reference.NodeClass not in (ua.NodeClass.Object, ua.NodeClass.Variable) or reference.NodeId.NamespaceIndex == 0:
         return None
-    node, name = _plain(reference.NodeId), reference.BrowseName
+    node, name = plain_id(reference.NodeId), reference.BrowseName
     if node.NamespaceIndex >= len(namespaces) or name.NamespaceIndex >= len(namespaces):
         return None
-    type_definition = _plain(reference.TypeDefinition) if reference.TypeDefinition is not None else None
+    type_definition = plain_id(reference.TypeDefinition) if reference.TypeDefinition is not None else None
     return Node(
         node, namespaces[name.NamespaceIndex], str(name.Name or ""), reference.NodeClass == ua.NodeClass.Variable, type_definition, children=[],
     )
@@ -134,7 +135,7 @@ async def _add_types(connection: Connection, root: Node, namespaces: list[str], 
         for start in range(0, len(level), per_call):
             part = level[start : start + per_call]
             for node, references in zip(part, await _browse(connection, part, types=True), strict=True):
-                above[node] = base = _plain(references[0].NodeId) if references else None
+                above[node] = base = plain_id(references[0].NodeId) if references else None
                 if base is not None and base not in above:
                     following.append(base)
         level = list(dict.fromkeys(node for node in following if node not in above))
@@ -146,7 +147,3 @@ async def _add_types(connection: Connection, root: Node, namespaces: list[str], 
                 chain.append((namespaces[kind.NamespaceIndex], cast(int | str, kind.Identifier)))
             kind = above.get(kind)
         one.types = tuple(chain)
-
-
-def _plain(node: ua.NodeId) -> ua.NodeId:
-    return ua.NodeId(node.Identifier, ua.Int16(node.NamespaceIndex), node.NodeIdType)

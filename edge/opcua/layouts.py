@@ -7,6 +7,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 
 from edge.opcua.connect import Connection
 from edge.opcua.limits import Limits, read_values
+from edge.opcua.resolve import plain_id
 from edge.opcua.structures import STRUCTURE, Field, Layout, Layouts
 from edge.opcua.words import words
 
@@ -65,8 +66,7 @@ class _Reader:
             (result,) = await self._session.browse(parameters)
             if not result.References:
                 break
-            end = result.References[0].NodeId
-            data_type = ua.NodeId(end.Identifier, ua.Int16(end.NamespaceIndex), end.NodeIdType)
+            data_type = plain_id(result.References[0].NodeId)
         return _STRUCTURE
 
     def layouts(self) -> Layouts:

@@ -70,9 +70,10 @@ async def follow(connection: Connection, limits: Limits, paths: list[ua.BrowsePa
         elif len(ends) != 1:
             found.append("BadTooManyMatches" if ends else "BadNoMatch")
         else:
-            found.append(_plain(ends.pop()))
+            found.append(plain_id(ends.pop()))
     return found
 
 
-def _plain(node: Any) -> ua.NodeId:
+def plain_id(node: Any) -> ua.NodeId:
+    """The id of a node on this server, from the form in which services name ends of references."""
     return ua.NodeId(node.Identifier, ua.Int16(node.NamespaceIndex), node.NodeIdType)

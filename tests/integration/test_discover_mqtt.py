@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from simulators.settings import Broker, EdgeNode, Equipment, Settings
 from tests.integration.test_discover import accept, chejian, collect, plant
 from tests.integration.test_simulators import Mosquitto, mosquitto, running
 
 __all__ = ["mosquitto"]
+pytestmark = pytest.mark.long
 ROBOT = {"item_state", "operation_mode", "program", "cycle_count", "active_power", "energy_import", "alarm", "motor_temperature"}
 
 

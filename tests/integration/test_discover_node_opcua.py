@@ -50,9 +50,12 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 
 async def test_bar_5_with_another_server(url: str, tmp_path: Path) -> None:
     folder = plant(tmp_path)
-    assert (await chejian("edge", "certificate", "edge.toml", folder=folder))[0] == 0
+    code, _, said = await chejian("edge", "discover", url, "edge.toml", "--security", "Basic256Sha256", folder=folder)
+    assert code == 2 and "chejian edge certificate" in said
+    assert (await chejian("edge", "certificate", "edge.toml", "--request", folder=folder))[0] == 0
     code, _, said = await chejian("edge", "discover", url, "edge.toml", "--security", "Basic256Sha256", folder=folder)
     assert code == 2 and "BadCertificateUntrusted" in said and "'CN=node-opcua'" in said
+    assert "CN=node-opcua" in (await chejian("edge", "trust", "edge.toml", folder=folder))[1]
     assert (await chejian("edge", "trust", "edge.toml", said.partition("SHA-256 ")[2][:16], folder=folder))[0] == 0
     await accept(folder, url, "--security", "Basic256Sha256")
     wanted = {
@@ -63,6 +66,8 @@ async def test_bar_5_with_another_server(url: str, tmp_path: Path) -> None:
         "arm-09": {"operational_mode", "emergency_stop", "program", "active_power", "alarm", "produced_count"},
     }
     found = await collect(folder, wanted)
+    again = await chejian("edge", "discover", url, "edge.toml", folder=folder)
+    assert again[0] == 0 and "nothing new" in again[1], again
     assert {name: roles - set(found[name]) for name, roles in wanted.items()} == {"mill-09": set(), "arm-09": set()}
     assert (found["mill-09"]["item_state"], found["mill-09"]["spindle_load"], found["mill-09"]["feed_override"]) == (3, 42.5, 95.0)
     text = (folder / "edge.toml").read_text()
