@@ -17,6 +17,8 @@ Times = NDArray[np.int64]
 
 CUTTING = 10.0
 """Load of a spindle above which it cuts, % of its rated power."""
+STILL = 0.97
+"""Share of a cell's readings that repeat the one before, beyond which the sensor stands still, or the machine does."""
 _HELD_US = 120 * SECOND_US  # a gauge of the same controller, read on another period
 _GAP = 3.0  # of the usual time between two readings of power: a longer one is a hole, and nothing is integrated over it
 _LEAST = 3  # readings in a cell
@@ -103,6 +105,10 @@ def _spindle(found: dict[str, Numbers], columns: Mapping[str, Column], first: in
     with np.errstate(invalid="ignore"):
         cutting = load.at(flow.time_us, _HELD_US) > CUTTING
     found["flow"] = _means(flow.time_us[cutting] // cell_us - first, flow.value[cutting], count)
+    # A sensor at a standstill says nothing, and must not look like wear or like lost coolant.
+    frozen = _repeats(load, load.value > 0, first, cell_us, count)
+    found["vibration"] = np.where(frozen | _repeats(vibration, usable, first, cell_us, count), np.nan, found["vibration"])
+    found["flow"] = np.where(frozen | _repeats(flow, cutting & (flow.value > 0), first, cell_us, count), np.nan, found["flow"])
 
 
 def _energy(
@@ -128,6 +134,15 @@ def _energy(
         with np.errstate(invalid="ignore", divide="ignore"):
             sums = np.bincount(place[inside], weights=np.nan_to_num(values[inside]), minlength=count)
             found[name] = np.where(usable, sums / sizes if name == "still" else sums, np.nan)
+
+
+def _repeats(column: Column, which: NDArray[np.bool_], first: int, cell_us: int, count: int) -> NDArray[np.bool_]:
+    """The cells in which nearly every one of these readings repeats the one before."""
+    same = np.diff(column.value, prepend=np.nan) == 0
+    share = _means(column.time_us[which] // cell_us - first, same[which].astype(np.float64), count)
+    with np.errstate(invalid="ignore"):
+        frozen: NDArray[np.bool_] = share > STILL
+    return frozen
 
 
 def _means(place: Times, values: Numbers, count: int) -> Numbers:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analytics.maintenance.table import Numbers
-from analytics.maintenance.watch.cells import NOTHING, Cells, Column, Times, cells_of, column_of
+from analytics.maintenance.watch.cells import NOTHING, STILL, Cells, Column, Times, cells_of, column_of
 from analytics.maintenance.watch.finding import ADVICE, Finding
 from analytics.maintenance.watch.quantities import QUANTITIES
 from analytics.maintenance.watch.remaining import remaining_hours
@@ -25,7 +25,6 @@ from workshop.register import Equipment
 from workshop.signal import Origin, SignalKind, signal_id
 from workshop.window import HOUR_US, SECOND_US, Window
 
-_STILL = 0.97  # of a cell's readings of power that repeat: a sensor at a standstill, or a machine; neither says anything about drift
 _AGREE = 0.002  # share by which a sound power sensor and a sound counter are thought to disagree
 _Z = 1.645  # of a 90 % interval
 _NUMBER = 2.0**53  # beyond it a number of an alarm is none
@@ -152,7 +151,7 @@ class Watch:
         table = np.column_stack([getattr(cells, name) for name in (value, *conditions)])
         usable = np.isfinite(table).all(axis=1)
         if kind == "sensor_drift":
-            usable &= cells.still < _STILL
+            usable &= cells.still <= STILL
         return cells.number[usable], table[usable, 0], table[usable, 1:]
 
     def _learn(self, columns: Mapping[str, Column], events: Times, cells: Cells) -> None:

@@ -36,7 +36,7 @@ def readings(days: float, *, seed: int = 0, **faults: tuple[float, float, float]
     """So many days from START_US on.
 
     Args:
-        faults: by name (wear, leak, drift, stuck, range, alarm): (first day, last day, size).
+        faults: by name (wear, leak, drift, stuck, range, alarm, freeze, frozen_load): (first day, last day, size).
     """
     dice = np.random.default_rng(seed)
     count = int(days * 86_400 / STEP_S)
@@ -67,6 +67,10 @@ def readings(days: float, *, seed: int = 0, **faults: tuple[float, float, float]
         shown_w = np.where(inside["stuck"], shown_w[int(np.argmax(inside["stuck"]))], shown_w)
     if "range" in faults:
         shown_w = np.where(inside["range"], shown_w * 1e6, shown_w)
+    for name, values in (("freeze", vib), ("frozen_load", load)):
+        if name in faults:
+            # At its largest: what stands still there looks like wear, or hides it.
+            values[inside[name]] = values[inside[name]].max()
     columns = {"vib": np.round(vib, 3), "load": np.round(load, 1), "speed": np.where(works, 1200.0, 0.0), "flow": np.round(flow, 1),
                "watt": np.round(shown_w), "worn": np.round(at_s // 600 * 0.0065 % 1.0, 4)}
     alarm = np.where(inside["alarm"], int(faults["alarm"][2]), 0) if "alarm" in faults else np.zeros(count)

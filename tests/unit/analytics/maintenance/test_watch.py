@@ -75,6 +75,12 @@ def test_each_fault_is_found_once_and_named(what: str) -> None:
     assert found[0].advice_en
 
 
+@pytest.mark.parametrize(("fault", "role"), [("freeze", "spindle_vibration"), ("frozen_load", "spindle_load")])
+def test_a_frozen_gauge_is_not_taken_for_wear(fault: str, role: str) -> None:
+    found = told(Watch(lathe(), SETTINGS), readings(8, **{fault: (6.05, 7.0, 0.0)}), 8)
+    assert [(one.what, one.roles) for one in found] == [("sensor_stuck", (role,))]
+
+
 def test_neither_cuts_nor_restarts_change_the_findings() -> None:
     block = readings(9, wear=(5.0, 9.0, 1.0), stuck=(6.0, 7.0, 0.0), range=(8.0, 8.02, 0.0))
     whole = told(Watch(lathe(), SETTINGS), block, 9, edges=[3 * 288])
