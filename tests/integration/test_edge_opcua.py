@@ -13,7 +13,7 @@ from edge.check import check
 from edge.config import source_context
 from edge.source import Delivery, Source, open_source
 from simulators.link import Relay
-from tests.unit.edge.rig import Record, RunningEdge, now_us, register_of, running_edge, settings_of, until
+from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
 from tests.unit.edge.rig_opcua import URI, Machines
 from workshop.errors import ConfigError, NotConnected
 from workshop.reading import Quality
@@ -68,76 +68,6 @@ def open_alone(port: int, signals: str = "load parts program state", equipment: 
     settings = settings_of(source_table(port, signals=signals).replace(', { id = "cnc-02", map = "cnc" }', ""))
     block = settings.source[0]
     return open_source(block.protocol, block.options, source_context(settings, block, register_of(equipment), "edge-1.toml", clock=now_us))
-
-
-async def test_a_lost_connection_is_taken_up_again_and_nothing_is_missing(machines: Machines, tmp_path: Path) -> None:
-    relay = machines.relay
-    assert relay is not None
-    settings = settings_of(source_table(relay_port(relay)))
-    async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
-        await until(lambda: edge.stored("cell"), "first readings")
-        for _ in range(2):
-            await cut_and_restore(machines, edge)
-        assert (status := edge.status()) is not None and status.sources["cell"].terms["connected"] == "session resumed"
-        before = edge.stored("cell")
-        await machines.scan()
-        await until(lambda: edge.stored("cell") > before, "the last scan")
-    record = Record(tmp_path)
-    counts = record.check(machines.emitted)
-    assert counts["in_gaps"] == 0 and not record.gaps
-    states = [reading.value for reading in record.of("cnc-01/link_state")]
-    assert [state for state, before in zip(states, [None, *states], strict=False) if state != before][:5] == [0, 1, 0, 1, 0]
-
-
-async def cut_and_restore(machines: Machines, edge: RunningEdge, forget: bool = False) -> None:
-    """An outage of ten scans."""
-    assert machines.relay is not None
-    before = status.sources["cell"].failures if (status := edge.status()) is not None else 0
-    await machines.offer(15)
-    machines.relay.cut()
-    await machines.offer(10)
-    if forget:
-        await machines.forget()
-    machines.relay.restore()
-    await until(lambda: (now := edge.status()) and now.ready == ["cell"] and now.sources["cell"].failures > before, "reconnected")
-    await machines.offer(15)
-
-
-async def test_a_session_that_the_server_forgot_leaves_a_declared_gap(machines: Machines, tmp_path: Path) -> None:
-    relay = machines.relay
-    assert relay is not None
-    async with running_edge(tmp_path, settings_of(source_table(relay_port(relay))), register_of("cnc-01", "cnc-02")) as edge:
-        await until(lambda: edge.stored("cell"), "first readings")
-        await cut_and_restore(machines, edge, forget=True)
-        assert (status := edge.status()) is not None and status.sources["cell"].terms["connected"] == "anew"
-        before = edge.stored("cell")
-        await machines.scan()
-        await until(lambda: edge.stored("cell") > before, "the last scan")
-    record = Record(tmp_path)
-    counts = record.check(machines.emitted)
-    assert counts["in_gaps"] >= 8 * 8, counts
-    assert {reason for _, _, _, reason in record.gaps} == {"connection lost"}
-
-
-async def test_the_servers_history_fills_an_outage_and_nothing_comes_twice(machines: Machines, tmp_path: Path) -> None:
-    relay = machines.relay
-    assert relay is not None
-    settings, register = settings_of(source_table(relay_port(relay))), register_of("cnc-01", "cnc-02")
-    async with machines.history("load"):
-        async with running_edge(tmp_path, settings, register) as edge:
-            await until(lambda: edge.stored("cell"), "readings")
-            await cut_and_restore(machines, edge, forget=True)
-            await edge.kill()
-        await machines.offer(5)
-        async with running_edge(tmp_path, settings, register) as edge:
-            offering = asyncio.create_task(machines.offer(20))  # while the history is read
-            await offering
-            before = edge.stored("cell")
-            await machines.scan()
-            await until(lambda: edge.stored("cell") > before, "the last scan")
-    record = Record(tmp_path)
-    assert record.check(machines.emitted)["in_gaps"] >= 6 * 13
-    assert {signal for signal, *_ in record.gaps} == {f"cnc-{n:02}/{name}" for n in (1, 2) for name in ("parts", "program", "state")}
 
 
 async def test_a_killed_edge_goes_on_where_its_journal_ends(machines: Machines, tmp_path: Path) -> None:
@@ -315,62 +245,6 @@ async def test_a_silent_server_is_noticed(machines: Machines) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     for writer in quiet:
         writer.close()
-
-
-async def test_many_subscriptions_stay_within_the_limits_and_together_give_everything(machines: Machines, tmp_path: Path) -> None:
-    table = source_table(machines.port).replace("lifetime_s", "items = 3\nnotifications = 2\nlifetime_s")
-    async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
-        await until(lambda: edge.stored("cell") >= 8, "the first values of all")
-        await machines.offer(20)
-        await until(lambda: edge.stored("cell") >= 8 + 8 * 20, "everything")
-        assert len(machines.subscriptions()) == 3
-        status = edge.status()
-    assert status is not None
-    terms = status.sources["cell"].terms
-    assert terms["subscriptions"] == "3" and terms["sampling_ms"] == "50 (asked for 0)" and terms["queue"] == "1000", terms
-    assert Record(tmp_path).check(machines.emitted)["in_gaps"] == 0
-
-
-async def test_a_node_that_appears_later_is_found(machines: Machines, tmp_path: Path) -> None:
-    table = source_table(machines.port).replace("s={equipment}.parts", "s={equipment}.later").replace("lifetime_s", "retry_s = 0.2\nlifetime_s")
-    async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
-        await until(lambda: edge.stored("cell") >= 6, "the others")
-        await until(lambda: (now := edge.status()) and set(now.sources["cell"].problems) == {"cnc-01/parts", "cnc-02/parts"}, "said")
-        for machine in ("cnc-01", "cnc-02"):
-            await machines.server.nodes.objects.add_variable(machines.node(f"{machine}.later"), f"{machine}.later", 1, ua.VariantType.Int64)
-        await until(lambda: (now := edge.status()) and not now.sources["cell"].problems, "found")
-        await until(lambda: edge.stored("cell") >= 8, "their values")
-        assert (status := edge.status()) is not None and not status.sources["cell"].failures
-    assert {reading.value for reading in Record(tmp_path).of("cnc-02/parts")} == {1}
-
-
-async def test_a_subscription_that_the_server_ends_is_made_anew_with_a_gap(machines: Machines, tmp_path: Path) -> None:
-    async with running_edge(tmp_path, settings_of(source_table(machines.port)), register_of("cnc-01", "cnc-02")) as edge:
-        await until(lambda: edge.stored("cell") >= 8, "the first values")
-        await machines.offer(5)
-        (subscription,) = machines.subscriptions()
-        await subscription.enqueue_statuschange(ua.StatusCode(ua.StatusCodes.BadTimeout))
-        await machines.scan()
-        await until(lambda: (now := edge.status()) and now.ready == ["cell"] and now.sources["cell"].failures, "reconnected")
-        await machines.offer(5)
-        before = edge.stored("cell")
-        await machines.scan()
-        await until(lambda: edge.stored("cell") > before, "the last scan")
-    record = Record(tmp_path)
-    record.check(machines.emitted)
-    assert {reason for *_, reason in record.gaps} <= {"connection lost"}
-
-
-async def test_an_overflow_at_the_server_is_counted_and_declared(machines: Machines, tmp_path: Path) -> None:
-    async with running_edge(tmp_path, settings_of(source_table(machines.port)), register_of("cnc-01", "cnc-02")) as edge:
-        await until(lambda: edge.stored("cell") >= 8, "the first values")
-        first_us = now_us()
-        await machines.write("cnc-01.load", ua.Variant(1.0, ua.VariantType.Double), first_us)
-        await machines.write("cnc-01.load", ua.Variant(2.0, ua.VariantType.Double), first_us + 5000, 0x480)
-        await until(lambda: edge.stored("cell") >= 10, "both")
-        await until(lambda: (now := edge.status()) and now.sources["cell"].terms.get("overflows") == "1", "counted")
-    gaps = [gap for gap in Record(tmp_path).gaps if gap[3] == "queue overflow at the server"]
-    assert gaps == [("cnc-01/load", first_us + 1, first_us + 5000, "queue overflow at the server")]
 
 
 async def test_check_says_for_every_signal_what_it_gives(machines: Machines) -> None:
