@@ -50,8 +50,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds between two rounds."""
     fit_s: int = 8 * 3600
     """Seconds of a machine's first data on which its detector is fitted."""
-    watch: WatchSettings = WatchSettings()
-    """How all machines are watched."""
+    watch: WatchSettings | None = WatchSettings()
+    """How all machines are watched; None: they are not."""
 
 
 async def run(settings: ServiceSettings, *, key: SigningKey, clock: Clock, stop: asyncio.Event) -> None:
@@ -150,7 +150,8 @@ class _Rounds:
                 _log.info("register loaded", workshop=register.id, digest=digest)
         self._hours, self._revisions = made, revisions
         self._bearings = Bearings(self._engine, register, fit_us=self._settings.fit_s * SECOND_US, file=self._settings.data / "bearings.json")
-        self._watches = Watches(self._engine, self._api, register, self._settings.watch, self._settings.data)
+        if self._settings.watch is not None:
+            self._watches = Watches(self._engine, self._api, register, self._settings.watch, self._settings.data)
 
     async def _score(self) -> None:
         if self._bearings is None:

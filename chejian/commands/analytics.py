@@ -21,6 +21,7 @@ def run(
     tick_s: Annotated[float, typer.Option(min=0.5, help="Seconds between two rounds.")] = 30.0,
     fit_s: Annotated[int, typer.Option(min=10, help="Seconds of a machine's first data on which its detector is fitted.")] = 8 * 3600,
     watch: Annotated[Path | None, typer.Option(help="TOML file of how machines are watched, such as meanings of alarms; see the how-to.")] = None,
+    no_watch: Annotated[bool, typer.Option("--no-watch", help="Watch no machines: neither alerts nor health.")] = False,
     clock: Annotated[str | None, typer.Option(help="ANCHOR_US,REAL_US,SPEED: a scaled clock shared with other processes.")] = None,
 ) -> None:
     """Runs until SIGTERM or Ctrl-C, as a client of the gateway's API."""
@@ -35,5 +36,5 @@ def run(
     now = clock_from(clock)
     enrolment, key = load_enrolment(data, edge)
     settings = ServiceSettings(
-        url=url, token=enrolment.token, data=data, edge=edge, tick_s=tick_s, fit_s=fit_s, watch=read_watch_settings(watch))
+        url=url, token=enrolment.token, data=data, edge=edge, tick_s=tick_s, fit_s=fit_s, watch=None if no_watch else read_watch_settings(watch))
     run_until_signal(lambda stop, _: run_service(settings, key=key, clock=now, stop=stop))

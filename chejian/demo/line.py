@@ -85,8 +85,9 @@ class Line:
         wait_for("the edge", self._subscribed, edge, patience_s=60)
         self._simulate(FLOOR)
         folder = str(plan.folder / "analytics")
+        # No watch: it would learn from the imported past, whose cycles are minutes, and take the live line's seconds for faults.
         self.children.start("analytics", [
-            "analytics", "run", "--url", plan.gateway_url, "--data", folder, *clock, "--tick-s", "2", "--fit-s", "20"], restart=True)
+            "analytics", "run", "--url", plan.gateway_url, "--data", folder, *clock, "--tick-s", "2", "--fit-s", "20", "--no-watch"], restart=True)
         wait_for("readings of every machine", self._everything_reads, edge, patience_s=60)
         self.window_from_us = self.clock()
         if self._history_days:
