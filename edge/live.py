@@ -79,6 +79,9 @@ class Live:
 
 
 def _newest(block: Block) -> Block:
-    """The last row of each signal."""
-    _, from_end = np.unique(block.signal[::-1], return_index=True)
-    return block.take(len(block) - 1 - from_end)
+    """The row of each signal with the largest source time; of equal ones the last to come."""
+    order = np.lexsort((block.source_time_us, block.signal))
+    signals = block.signal[order]
+    is_last = np.ones(len(order), np.bool_)
+    is_last[:-1] = signals[1:] != signals[:-1]
+    return block.take(order[is_last])
