@@ -17,7 +17,7 @@ from workshop.signal import split_signal_id
 
 _ROWS = 2**19
 """Rows that are remembered of all signals together, besides the last of each."""
-_LISTS = 64
+_LISTS = 8
 _Column = NDArray[np.int64]
 
 

@@ -23,7 +23,7 @@ from workshop.errors import Rejected
 Numbers = NDArray[np.int64]
 RECENT_SCHEMA = "CREATE TABLE IF NOT EXISTS recent (number INTEGER PRIMARY KEY, digest BLOB NOT NULL, data BLOB NOT NULL)"
 SCHEMA = ("CREATE TABLE positions (number INTEGER PRIMARY KEY, signal TEXT NOT NULL, until_us INTEGER NOT NULL)", RECENT_SCHEMA)
-_KEPT = 64
+_KEPT = 8
 
 
 class Spans(NamedTuple):
