@@ -194,9 +194,11 @@ def growth_lost(inputs: Inputs, roles: Sequence[str], window: Window) -> Spans:
     found: list[Span] = []
     for role in roles:
         if spans := inputs.unknown.get(role, ()):
-            series = inputs.series(role)
-            found += until_heard(spans, series.time_us[inputs.integers(role)[1]])
-    return clipped(union((start, end + 1) for start, end in found), window.start_us, window.end_us)
+            usable = inputs.series(role).time_us[inputs.integers(role)[1]]
+            following = np.append(usable, _FOREVER)[np.searchsorted(usable, [end for _, end in spans])].tolist()
+            # The reading that shows the growth ends the loss with its own instant; after the lookback none can show it any more.
+            found += [(start, min(heard_us + 1, end + LOOKBACK_US)) for (start, end), heard_us in zip(spans, following, strict=True)]
+    return clipped(union(found), window.start_us, window.end_us)
 
 
 def unseen(inputs: Inputs, roles: Sequence[str], within: Sequence[Window]) -> Spans:
