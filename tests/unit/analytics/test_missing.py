@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.compute import components_of, compute
+from analytics.compute import compute, measure_all
 from analytics.indicator import Result, load_indicators, merge_all
 from analytics.missing import NOTHING, Missing, Spans, clipped, common, length, missing_of, union, without
 from analytics.series import inputs_of
@@ -150,7 +150,7 @@ def test_growth_that_an_absent_part_may_hide_is_named(identifier: str) -> None:
 def test_a_loss_that_no_reading_ends_is_as_long_in_pieces_that_begin_an_hour_after_it() -> None:
     readings = block([reading("cnc-01/energy", -10, 5)])
     item, indicator, missing = workshop(machine()), KNOWN["energy_per_good_part"], absent((-5, 0))
-    whole = components_of(indicator, item, readings, window(0, 7200), missing)
-    cut_there = [piece for span in (window(0, 3600), window(3600, 7200)) for piece in components_of(indicator, item, readings, span, missing)]
+    whole = measure_all([indicator], item, readings, window(0, 7200), missing)
+    cut_there = [piece for span in (window(0, 3600), window(3600, 7200)) for piece in measure_all([indicator], item, readings, span, missing)]
     assert merge_all(whole) == merge_all(cut_there)
     assert merge_all(whole)[0].growth_lost == ((window(0, 1).start_us, window(3600, 3601).start_us),)
