@@ -24,7 +24,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edge import agent, mqtt_wire
+from benchmarks import mqtt_wire
+from edge import agent
 from edge.config import load_edge
 from store.journal import EdgeJournal
 from store.signing import SigningKey

@@ -2,7 +2,7 @@
 
 They are twelve, and a main meter is the thirteenth.
 
-Bar of issue 4: 60 days, gauges at 10 s, in under 90 s on two cores and under 2 GB. Exit code 1 if it is missed.
+Aim: 60 days, gauges at 10 s, in under 90 s on two cores and under 2 GB. Exit code 1 if it is missed.
 """
 
 import argparse

@@ -6,7 +6,7 @@ kind that a history shows), cycles and faults sixty times as long as in the demo
 The usual improvement comes half-way, so that power and cycles are not those that were learned from. Limits were chosen with `--calibrate` on other
 seeds, on machining centres and robots only.
 
-Bars of issue 8: recall of bearing wear, coolant loss, sensor drift, sensor stuck ≥ 0.9, median lead of wear ≥ 24 h, breakage within one part,
+Aims: recall of bearing wear, coolant loss, sensor drift, sensor stuck ≥ 0.9, median lead of wear ≥ 24 h, breakage within one part,
 precision ≥ 0.9, at most one false alarm in four machine-months. Exit code 1 if one is missed.
 """
 

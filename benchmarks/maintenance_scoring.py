@@ -1,7 +1,7 @@
 """`python -m benchmarks.maintenance_scoring [--machines 100] [--period 1]`: what it costs to score an hour of data of many machines on one core.
 
 Each machine is a CNC with sixteen signals; gauges every `--period` seconds. Learning is not part of it: the machines have a sound day behind them;
-nor is asking the gateway for the readings. Bar of issue 8: 100 machines in under 5 s. Exit code 1 if it is missed.
+nor is asking the gateway for the readings. Aim: 100 machines in under 5 s. Exit code 1 if it is missed.
 """
 
 import argparse

@@ -2,14 +2,15 @@
 
 import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from edge.mqtt_wire import Version
 from edge.openly import openly
 from workshop.errors import ConfigError
+
+Version: TypeAlias = Literal["3.1.1", "5"]
 
 
 class TlsBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +66,22 @@ class Access(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """For messages."""
         return f"{'mqtts' if self.context is not None else 'mqtt'}://{self.host}:{self.port}"
+
+
+class NamedContext:
+    """A TLS context that checks the broker's certificate for another name than the address."""
+
+    check_hostname = True
+
+    def __init__(self, context: ssl.SSLContext, name: str | None) -> None:
+        self._context, self._name = context, name
+        self.socket: ssl.SSLSocket | None = None
+        """The last one, for somebody who has to close it."""
+
+    def wrap_socket(self, sock: Any, server_hostname: str | None = None, **more: Any) -> ssl.SSLSocket:
+        """As that of `ssl.SSLContext`."""
+        self.socket = self._context.wrap_socket(sock, server_hostname=self._name or server_hostname, **more)
+        return self.socket
 
 
 def access_of(options: BrokerOptions, folder: Path, where: str) -> Access:

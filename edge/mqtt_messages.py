@@ -7,7 +7,7 @@ import msgspec
 from edge.gathering import Gathering
 from edge.json_columns import Good, Shape
 from edge.json_payload import PayloadBlock, PayloadReader
-from edge.mqtt_wire import Arrived
+from edge.mqtt_arrived import Arrived
 from edge.sequence import Sequences
 from edge.source import Loss, MappedSignal, SourceContext
 from workshop.errors import ConfigError, Rejected

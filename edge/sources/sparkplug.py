@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from edge.gathering import Gathering
 from edge.mqtt_access import BrokerOptions, access_of, warnings_of
+from edge.mqtt_arrived import Arrived, Will
 from edge.mqtt_client import Connection
-from edge.mqtt_wire import Arrived, Will
 from edge.source import Delivery, Loss, MappedSignal, Source, SourceContext
 from edge.sparkplug.node import EdgeNode, Timing
 from edge.sparkplug.payload import rebirth_request

@@ -1,4 +1,4 @@
-"""Bar 5: what discover proposes for the simulated machining centre and robot is accepted by register and edge as it stands, and gives readings."""
+"""What discover proposes for the simulated machining centre and robot is accepted by register and edge as it stands, and gives readings."""
 
 import asyncio
 import os
@@ -74,7 +74,7 @@ async def collect(folder: Path, wanted: dict[str, set[str]]) -> dict[str, dict[s
     return found
 
 
-async def test_bar_5_a_machining_centre_and_a_robot(tmp_path: Path) -> None:
+async def test_a_machining_centre_and_a_robot(tmp_path: Path) -> None:
     folder = plant(tmp_path)
     url = f"opc.tcp://127.0.0.1:{free_port()}/chejian/"
     equipment = [

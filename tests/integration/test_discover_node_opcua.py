@@ -1,4 +1,4 @@
-"""Bar 5 against a server that is not asyncua, with the OPC Foundation's own node sets: discover, trust, accept, run; every policy and user."""
+"""discover against a server that is not asyncua, with the OPC Foundation's own node sets: discover, trust, accept, run; every policy and user."""
 
 import asyncio
 import shutil
@@ -48,7 +48,7 @@ async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
         await server.wait()
 
 
-async def test_bar_5_with_another_server(url: str, tmp_path: Path) -> None:
+async def test_another_server_is_found_trusted_and_read(url: str, tmp_path: Path) -> None:
     folder = plant(tmp_path)
     code, _, said = await chejian("edge", "discover", url, "edge.toml", "--security", "Basic256Sha256", folder=folder)
     assert code == 2 and "chejian edge certificate" in said

@@ -1,4 +1,4 @@
-"""The MQTT source against a real mosquitto: promise 1 over kills and broker restarts, quarantine, link states. Skipped where mosquitto is missing."""
+"""The MQTT source against a real mosquitto, skipped where that is missing: kills, restarts, quarantine, links; long, as one rig serves all of it."""
 
 import asyncio
 import json

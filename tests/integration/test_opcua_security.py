@@ -1,4 +1,4 @@
-"""Bar 4: hostile OPC UA servers. Each is refused, with the cause in words; an honest one comes in by every policy and as every kind of user."""
+"""Hostile OPC UA servers, one table and so a long file: each is refused in words; an honest one comes in by every policy and kind of user."""
 
 import asyncio
 import re
@@ -167,7 +167,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-async def test_bar_4_a_bad_certificate_is_refused_before_anything_is_told(stage: Stage, pki: Path, case: str) -> None:
+async def test_a_bad_certificate_is_refused_before_anything_is_told(stage: Stage, pki: Path, case: str) -> None:
     make, said = HOSTILE[case]
     certificate = make()
     stage.show(certificate)
@@ -179,7 +179,7 @@ async def test_bar_4_a_bad_certificate_is_refused_before_anything_is_told(stage:
     assert certificate in rejected(pki)
 
 
-async def test_bar_4_a_downgrade_to_none_is_refused(stage: Stage, pki: Path) -> None:
+async def test_a_downgrade_to_none_is_refused(stage: Stage, pki: Path) -> None:
     async def open_only(*arguments: Any, **more: Any) -> list[Any]:
         return [one for one in await stage.endpoints(*arguments, **more) if one.SecurityMode == ua.MessageSecurityMode.None_]
 
@@ -188,7 +188,7 @@ async def test_bar_4_a_downgrade_to_none_is_refused(stage: Stage, pki: Path) -> 
     assert isinstance(error, ConfigError) and "is not offered, but None" in str(error) and "somebody may stand between" in str(error)
 
 
-async def test_bar_4_a_list_of_endpoints_that_was_changed_on_the_way_is_noticed(stage: Stage, pki: Path) -> None:
+async def test_a_list_of_endpoints_that_was_changed_on_the_way_is_noticed(stage: Stage, pki: Path) -> None:
     asked = 0
 
     async def first_shorter(*arguments: Any, **more: Any) -> list[Any]:
@@ -202,13 +202,13 @@ async def test_bar_4_a_list_of_endpoints_that_was_changed_on_the_way_is_noticed(
     assert isinstance(error, ConfigError) and "BadSecurityChecksFailed" in str(error) and "not the one that was told before" in str(error)
 
 
-async def test_bar_4_somebody_elses_certificate_does_not_help_without_its_key(stage: Stage, pki: Path) -> None:
+async def test_somebody_elses_certificate_does_not_help_without_its_key(stage: Stage, pki: Path) -> None:
     stage.show(issue("thief", key_name="thief"), "thief", tell=der(GOOD))
     error = await refusal(open_at(pki, stage.port, more="timeout_s = 0.5"))
     assert isinstance(error, NotConnected) and "the server needs the key of the certificate that it shows): no answer" in str(error)
 
 
-async def test_bar_4_an_answer_without_end_is_cut_off(pki: Path) -> None:
+async def test_an_answer_without_end_is_cut_off(pki: Path) -> None:
     """A server that answers GetEndpoints with chunks for ever, and one that announces a chunk of 2 GB."""
     sent, announced = 0, 0
 

@@ -1,4 +1,4 @@
-"""What people, edges and programs put on record with a real gateway: challenge and answer, commitments, alarms, pruning, revocation, new keys."""
+"""What people, edges and programs put on record with a real gateway, kind after kind of entry, and so a long file: challenges, alarms, new keys …"""
 
 import subprocess
 import sys

@@ -79,5 +79,5 @@ def _running(folder: Path, process: subprocess.Popen[bytes]) -> Path:
 
 @pytest.fixture(scope="session")
 def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """One undisturbed demo of a minute, as bar 1 runs it."""
+    """One undisturbed demo of a minute, as the README runs it unattended."""
     yield run_demo(tmp_path_factory.mktemp("plain"), 60)

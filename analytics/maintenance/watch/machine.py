@@ -1,8 +1,7 @@
 """The watch over one machine: feed it readings in order of time, it learns the sound state first and then tells what is wrong.
 
 By the blocks of ISO 13374: DM `cells`, SD `trend` and `runs`, HA `health`, PA `remaining`, AG the advice in each finding. What it has seen is kept in
-`State`, plain data that goes into a JSON file, so that a restart goes on where it stopped. Asks for roles, never for addresses.
-"""
+`State`, plain data that goes into a JSON file, so that a restart goes on where it stopped. Asks for roles, never for addresses."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,11 +27,9 @@ from workshop.window import HOUR_US, SECOND_US, Window
 _AGREE = 0.002  # share by which a sound power sensor and a sound counter are thought to disagree
 _Z = 1.645  # of a 90 % interval
 _NUMBER = 2.0**53  # beyond it a number of an alarm is none
-_TAIL = max(SCALES)
+_TAIL, _HISTORY = max(SCALES), 2_000
 _APART_US = HOUR_US  # readings far outside that are so far apart are two findings
-_OVER = 0.5  # of the limit: below it for half an hour of work a finding has ended
-_OVER_CELLS = 6
-_HISTORY = 2_000
+_OVER, _OVER_CELLS = 0.5, 6  # of the limit: below it for half an hour of work a finding has ended
 
 
 class Watch:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from edge.gathering import Gathering
 from edge.json_columns import getter_of
 from edge.json_payload import PayloadBlock, PayloadReader
+from edge.mqtt_arrived import Arrived
 from edge.mqtt_messages import Inbox
-from edge.mqtt_wire import Arrived
 from edge.sequence import Sequences
 from edge.source import MappedSignal, SourceContext
 from tests.unit.edge.rig import bits

@@ -1,6 +1,6 @@
 """MQTT packets as bytes, 3.1.1 and 5.0: what a subscriber needs that also publishes now and then. Pure; numbers are those of the OASIS standards.
 
-Of our own because a client for every purpose spends a thread and locks on each message (docs/decisions/0030).
+For the load of benchmarks and of hostile tests only: the edge itself leaves packets to paho (docs/decisions/0030).
 """
 
 from typing import Literal
