@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 
 EXTRAS = {
-    "asyncua": "edge", "paho": "gateway", "google": "edge", "pymodbus": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway",
+    "asyncua": "edge", "paho": "edge", "google": "edge", "pymodbus": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway",
     "uvicorn": "gateway", "duckdb": "gateway", "pyarrow": "gateway",
     "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "skops": "analytics",
     "openpyxl": "analytics", "threadpoolctl": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
