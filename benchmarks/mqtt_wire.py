@@ -3,46 +3,18 @@
 For the load of benchmarks and of hostile tests only: the edge itself leaves packets to paho (docs/decisions/0030).
 """
 
-from typing import Literal
-
 import msgspec
 
+from edge.mqtt_access import Version
+from edge.mqtt_arrived import EXCERPT, Arrived, Will
 from workshop.errors import Rejected
 
-Version = Literal["3.1.1", "5"]
 MAX_PACKET = 268_435_455
 """Bytes after the fixed header; 2.2.3 in 3.1.1, 1.5.5 in 5.0."""
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
 PINGREQ = b"\xc0\x00"
-EXCERPT = 1024
-"""Bytes that are kept of a payload that is too large."""
 _TOPICS = 4096
 _LEVEL = {"3.1.1": 4, "5": 5}
-
-
-class Arrived(msgspec.Struct, frozen=True, gc=False):
-    """A message as it came."""
-
-    topic: str
-    payload: bytes
-    received_us: int
-    mid: int
-    qos: int
-    retained: bool = False
-    """The broker kept it from before our subscription."""
-    repeated: bool = False
-    """The broker says that it may have sent it before (DUP)."""
-    size: int = -1
-    """Bytes of a payload that is too large and of which only the beginning is here; -1 for one that is whole."""
-
-
-class Will(msgspec.Struct, frozen=True):
-    """What the broker says for us when we are gone."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
 
 
 class Packet(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""A second verifier, written from docs/evidence-format.md alone: standard library, `cryptography` and `zstandard`, and nothing of the project.
+"""A second verifier, one long file so that it can be carried anywhere: standard library, `cryptography`, `zstandard`, nothing of the project.
 
     python tests/standalone/verifier.py BUNDLE TRUST
 
