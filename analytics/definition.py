@@ -32,6 +32,7 @@ class Definition(msgspec.Struct, kw_only=True):
     unit: str
     roles: tuple[str, ...]
     formula: str
+    numbers: str
     notes_zh: str
     notes_en: str
     source: str

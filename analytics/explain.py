@@ -10,7 +10,6 @@ from fractions import Fraction
 
 import msgspec
 
-from analytics.explain_numbers import NUMBERS
 from analytics.indicator import Indicator, Result
 from analytics.networking import NETWORKED_SHARE, ROLES
 from workshop.calendar import zone_of
@@ -99,7 +98,7 @@ def with_numbers(indicator: Indicator, result: Result) -> str:
     """The formula with the counts of the result in it, and what came out."""
     counts = {name: f"{value:,}".replace(",", " ") for name, value in result.counts.items()}
     value = "undefined" if result.value is None else str(result.value)
-    return f"{NUMBERS[indicator.id].format_map(counts)} = {value}"
+    return f"{indicator.numbers.format_map(counts)} = {value}"
 
 
 def sensitivities(indicator: Indicator, result: Result, register: Workshop, recompute: Recompute | None = None) -> list[Sensitivity]:

@@ -104,6 +104,8 @@ class Indicator(Protocol):
     roles: tuple[str, ...]
     """Roles of the signals that it reads; `*` is every signal that the machine itself makes; none when the register alone decides."""
     formula: str
+    numbers: str
+    """The formula as a sentence with places for the counts of a result, such as `{scrap} / {inspected}`."""
     notes_zh: str
     notes_en: str
     """The choices behind the formula."""

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="s",
     roles=(*STATE_ROLES, "produced_count"),
     formula="APT / PQ",
+    numbers="{apt_s} s / {parts_in_known_time}",
     notes_zh="只计生产状态的时间与已知时间内看到的零件;等待、调整与停机不在其中。多台设备为合计之比。理想节拍取自台账,短于它说明台账不是真正的最小值。",
     notes_en=(
         "Time in production alone, and the parts seen in known time: no waiting, setup or failure. Of a group: sums divided. The register's ideal "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("alarm",),
     formula="slots of 10 min with more than 10 annunciations / slots of known time",
+    numbers="{floods} / {slots}",
     notes_zh="固定十分钟时段,多于10个新报警为泛滥;滑窗会多报。跨小时的时段合并后再判定。整个车间视为一个操作台。",
     notes_en=(
         "Fixed slots of ten minutes, a flood with more than ten new annunciations; sliding windows would find more. A slot that an "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="/(10.min)",
     roles=("alarm",),
     formula="annunciations × 10 min / known time of the console",
+    numbers="{annunciations} × 600 s / ({known_s} s / {machines})",
     notes_zh="只计新报警(报警号变为另一个非零值),不计确认与系统事件。整个车间视为一个操作台。标准要求至少30天数据;窗口短时仅供参考。",
     notes_en=(
         "New annunciations alone (the number changes to another one than 0), no acknowledgements or system events. The workshop is one "

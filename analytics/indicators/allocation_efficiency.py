@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=STATE_ROLES,
     formula="AUBT / PBT (PBT: its known part)",
+    numbers="({apt_s} + {aust_s} + {adet_s}) s / {pbt_known_s} s",
     notes_zh="计划工作时间中设备忙于订单(生产、调整、延误)的部分;故障延误也算占用,因此高值不一定是好事。",
     notes_en=(
         "The share of planned busy time in which the machine was busy with orders, delays by faults included: a high value is not "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=STATE_ROLES,
     formula="APT / PBT (PBT: its known part)",
+    numbers="{apt_s} s / {pbt_known_s} s",
     notes_zh=(
         "计划工作时间内的调整与等待计为损失。状态未知的时间(含缺数之后至下一读数)不计入PBT并降低覆盖率;"
         "区间把未知时间全部计为停机或全部计为生产。"

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="kg",
     roles=(METER,),
     formula="Σ by local year of Δ energy_import × factor of that year",
+    numbers="{energy_mwh} mWh / 1 000 000 × factor of the year",
     notes_zh="按本地年份分段乘以该年因子(江苏);当年未公布时用此前最新值并说明。平均因子与碳市场因子不同,不可混用;自发绿电未扣除。",
     notes_en=(
         "Energy of each local year times that year's factor (Jiangsu); where none is published yet, the newest before it, and said. The "

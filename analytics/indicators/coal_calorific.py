@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="kgce",
     roles=(METER,),
     formula="Σ Δ energy_import × 0.1229 kgce/(kW.h)",
+    numbers="{energy_mwh} mWh / 1 000 000 × 0.1229",
     notes_zh="当量值与等价值相差约2.5倍,引用时必须注明;仅电力,未含蒸汽、燃气、水。系数、版本与来源随结果给出。",
     notes_en=(
         "The calorific and the equivalent value differ by a factor of 2.5: always say which. Electricity alone, without gas, steam or "

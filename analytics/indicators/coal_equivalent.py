@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="kgce",
     roles=(METER,),
     formula="Σ Δ energy_import × 0.31 kgce/(kW.h)",
+    numbers="{energy_mwh} mWh / 1 000 000 × 0.31",
     notes_zh="等价系数随年份变化(约0.29–0.31),此处用一个文本中的0.31;正式填报须用当年公布值。不可与当量值比较。",
     notes_en=(
         "The coefficient changes from year to year (about 0.29 to 0.31); 0.31 is that of one text: a report needs the year's published "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("link_state", MACHINE),
     formula="Σ fresh signal time / Σ expected signal time, while the link's state is known",
+    numbers="{fresh_s} s / {expected_s} s",
     notes_zh="每个设备信号单独计时:读数有效且不超过最大时效为完整。只统计边缘代理在听的时间(连接状态已知),其余时间降低覆盖率。最大时效在台账中声明,放宽时效会提高结果。",
     notes_en=(
         "Each signal of a machine for itself: complete while its last reading is good and within its maximum age. Counted is time in "

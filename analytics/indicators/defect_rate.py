@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("good_count", "scrap_count"),
     formula="scrap / (good + scrap)",
+    numbers="{defective} / {inspected}",
     notes_zh=(
         "总体:同时有合格数与不合格数计数器的设备所产零件。"
         "缺数前后均有读数即增量已知;每台设备增量已知的时间均须足够。声明用Clopper-Pearson 95%区间,展示用Wilson 95%区间。同批零件并不独立。"

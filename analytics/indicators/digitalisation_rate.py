@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=(),
     formula="digital equipment / all equipment in the register in service",
+    numbers="{digital} / {all}",
     notes_zh="数字化设备:自带或改造后具备数字接口。分母为台账中全部在用设备,漏登设备会虚增结果,应抽样现场核对。数字化不等于联网。",
     notes_en=(
         "Digital: with a digital interface, built in or retrofitted. The denominator is all equipment in service; what is left out of "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=(*STATE_ROLES, "produced_count"),
     formula="PRI × PQ / APT",
+    numbers="{ideal_s} s / {apt_s} s",
     notes_zh=(
         "PRI取台账中的理想节拍。仅计入状态与计数器均已知时间内的零件;"
         "区间把未知时间全部计为无产出的生产或全部计为理想生产;大于1说明理想节拍不是真实最小值,予以说明而不截断。"

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="kW.h",
     roles=(METER, "item_state"),
     formula="Σ Δ energy_import while NotExecuting or OutOfService",
+    numbers="{idle_mwh} mWh / 1 000 000, {unknown_mwh} + {unplaced_mwh} mWh without a known state",
     notes_zh="读数增量归于读数前一刻的状态;静默超过最大时效后的增量无法归类,放入区间上界。冷却、液压等必要保持用电也在内,不全是可节省的。",
     notes_en=(
         "An increase belongs to the state just before its reading; one after a longer silence belongs to nobody and widens the "

@@ -24,6 +24,7 @@ class EnergyPerGoodPart:
     unit = "kW.h/{part}"
     roles: tuple[str, ...] = ("energy_import", "good_count")
     formula = "Σ Δ energy_import / Σ good parts"
+    numbers = "{energy_mwh} mWh / 1 000 000 / {good}"
     notes_zh = (
         "分子包括所有有电表的设备(含辅助设备与待机),分母为所有计合格数的设备。仅电能,未折标准煤。没有电表的设备在说明中列出。"
         "缺数前后均有读数即增量已知;每台设备增量已知的时间均须足够。"

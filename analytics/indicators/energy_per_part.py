@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="kW.h/{part}",
     roles=(METER, "produced_count"),
     formula="Σ Δ energy_import / Σ PQ",
+    numbers="{energy_mwh} mWh / 1 000 000 / {produced}",
     notes_zh="分母为产量(含不合格品);按合格品计见energy_per_good_part。不同产品与工序的件数混在一起,产品结构变化会改变结果。仅电能。",
     notes_en=(
         "Per part produced, scrap included; per good part is another indicator. Parts of all products and operations are added up, so "

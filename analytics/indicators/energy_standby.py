@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="kW.h",
     roles=(METER, "item_state"),
     formula="Σ Δ energy_import while NotAvailable",
+    numbers="{standby_mwh} mWh / 1 000 000, {unknown_mwh} + {unplaced_mwh} mWh without a known state",
     notes_zh="状态“不可用”表示关机或节能;很多设备此时控制器断电,状态未知,电量计入未知并放入区间上界。",
     notes_en=(
         "NotAvailable is switched off or saving energy. Many machines then say nothing at all: the state is unknown, and the energy "

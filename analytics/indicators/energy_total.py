@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="kW.h",
     roles=(METER,),
     formula="Σ Δ energy_import",
+    numbers="{energy_mwh} mWh / 1 000 000",
     notes_zh="台账中所有电表之和;若同时登记了总表与分表会重复计算。计数器复位按正增量分段,复位前后之间的电量丢失并说明。无电表的设备列出。",
     notes_en=(
         "The sum of all meters in the register: a main meter beside those below it would count twice. A decrease begins a new segment; "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("first_pass_good_count", "inspected_count"),
     formula="GP / IP",
+    numbers="{first_pass_good} / {inspected}",
     notes_zh="GP为未经返工即合格的零件,需按序列号识别;返工后合格不计入。不同于质量率GQ/PQ(返工后合格也算合格)。没有该计数器的台账得不出结果。",
     notes_en=(
         "GP counts parts that were good without rework, which takes serial numbers to know. It is not the quality ratio GQ / PQ, where "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("inspected_count", "rejected_count"),
     formula="(inspected − rejected) / inspected",
+    numbers="({inspected} − {rejected}) / {inspected}",
     notes_zh="总体为送检次数:返工后再检的零件计两次,因此不是一次合格率。只看被检零件,抽检比例低时不代表全部产量。",
     notes_en=(
         "The population are inspections: a part that comes back after rework counts again, so this is no first pass yield. It speaks of "

@@ -21,6 +21,7 @@ class KeyProcessNcRate:
     unit = "1"
     roles: tuple[str, ...] = ()
     formula = "key processes under numerical control / key processes"
+    numbers = "{controlled} / {key_processes}"
     notes_zh = "一个关键工序的全部在用设备均为数控设备时计入分子;没有在用设备的关键工序计入分母,不计入分子。仅依据台账。"
     notes_en = (
         "A key process counts if all its equipment in service is numerically controlled; one without equipment in service stays in the "

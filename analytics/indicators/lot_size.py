@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="{part}",
     roles=(MODE, PARTS),
     formula="PQ of the machines that changed over / changeovers",
+    numbers="{produced} / {changeovers}",
     notes_zh="仅计窗口内换过型的设备的计划时间内零件;首批与末批在窗口边上被截断,窗口须远长于一批。没有换型时无定义,不是无穷大。",
     notes_en=(
         "Parts in planned time, of the machines that changed over in the window; the first and the last lot are cut by its borders, so the window "

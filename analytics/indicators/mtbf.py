@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="h",
     roles=("item_state",),
     formula="Σ known planned time not out of service / failures",
+    numbers="{up_s} s / {failures} / 3600",
     notes_zh="故障:状态为“停止服务”的最长连续段,跨小时只计一次。分母为故障数n;标准按记忆为n+1,见mtbf_iso。没有故障时无定义,不是无穷大。",
     notes_en=(
         "A failure is a run of the state out of service; one over the border of an hour counts once. Divided by the number of failures; "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="h",
     roles=("item_state",),
     formula="Σ known planned time not out of service / Σ over machines (failures + 1)",
+    numbers="{up_s} s / ({failures} + {machines}) / 3600",
     notes_zh="与mtbf只差分母;没有故障时等于观察到的运行时间,是下界而非估计。标准条文未见原文。",
     notes_en=(
         "Differs from mtbf in its denominator alone. Without a failure it is the observed time, a bound and no estimate. The text of "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="h",
     roles=("item_state",),
     formula="Σ time out of service / failures",
+    numbers="{down_s} s / {failures} / 3600",
     notes_zh="从设备报告停止服务到离开该状态,含等待维修;窗口边上的故障被截断。状态未知的时间不计。",
     notes_en=(
         "From the report of out of service to its end, waiting for repair included; a failure at the window's border is cut. Unknown "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="h",
     roles=("item_state",),
     formula="Σ time out of service / Σ over machines (failures + 1)",
+    numbers="{down_s} s / ({failures} + {machines}) / 3600",
     notes_zh="与mttr只差分母,因此总是更小;比较时必须用同一公式。标准条文未见原文。",
     notes_en=(
         "Differs from mttr in its denominator alone, and is always smaller: compare like with like. The text of the standard was not "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=ROLES,
     formula="networked equipment / all equipment in the register in service",
+    numbers="{networked} / {total}",
     notes_zh="联网:计划工作时间的90%以上连接正常且收到设备自身的有效读数。未知时间不计为联网;其归属影响结论的设备为未定。无信号的设备计入分母。",
     notes_en=(
         "Networked: for at least 90 % of the watched time the link was up and the machine itself had given a good reading within its "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=(),
     formula="equipment with link state and own signals in the register / all equipment in service",
+    numbers="{declared} / {all}",
     notes_zh="仅看台账:登记了连接状态和设备自身信号即计为联网,不代表实际在线。应与实测联网率并列;二者之差就是声明与实际的差距。联网不等于上云。",
     notes_en=(
         "From the register alone: a machine with a link state and signals of its own is declared as networked, whether it was ever "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=ROLES,
     formula="networked digital equipment / digital equipment in the register in service",
+    numbers="{networked} / {total}",
     notes_zh="联网的判定同定义A;台账中未标为数字化的联网设备不计入分子,并在说明中列出。",
     notes_en=(
         "Networked as in definition A. Networked equipment that the register does not call digital is not counted in the numerator, and is "

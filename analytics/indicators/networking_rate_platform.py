@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("platform_link_state",),
     formula="equipment whose platform link is up for 90 % of the known time / all equipment in service",
+    numbers="{connected} / {all}",
     notes_zh="联网上云不等于联网:须有角色为platform_link_state的信号报告数据已到达平台。没有该信号的设备计入分母;全部设备都没有时无定义,不按0计。未知时间降低覆盖率。",
     notes_en=(
         "Networked to a platform is not networked: a signal of the role platform_link_state must say that data arrive there. Equipment "

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=(),
     formula="numerically controlled equipment / all equipment in the register in service",
+    numbers="{controlled} / {all}",
     notes_zh="按设备台数计,不同于按工序计的关键工序数控化率。未见官方定义;分母含辅助设备。提升X个百分点指差值,不是比值。",
     notes_en=(
         "Counts machines; the rate of key processes counts processes. No official definition was seen; auxiliary equipment is in the "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=(*STATE_ROLES, "produced_count", "good_count"),
     formula="(APT / PBT) × (PRI × PQ / APT) × (GQ / PQ) (PBT: its known part)",
+    numbers="{apt_s} s / {pbt_known_s} s × {ideal_s} s / {apt_s} s × {good} / {produced}",
     notes_zh=(
         "多台设备先分别求和再相除,不取平均。"
         "已知时间指状态与计数器均已知,缺数之后至下一读数为未知;区间把未知时间全部计为损失或全部计为理想生产。"

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("produced_count", "good_count"),
     formula="GQ / PQ",
+    numbers="{good} / {produced}",
     notes_zh=(
         "不是一次合格率:返工后合格也计为合格。仅计划工作时间内的零件;"
         "缺数前后均有读数即增量已知,每台设备增量已知的时间均须足够;大于1说明计数器不一致,予以说明而不截断。"

@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=("scrap_count", "produced_count"),
     formula="SQ / PQ",
+    numbers="{scrap} / {produced}",
     notes_zh="分母为产量PQ,不是检验数;不良品率的分母为合格数加不合格数。两者不同时,说明有零件未判定。",
     notes_en=(
         "The denominator is all that was produced; that of the defect rate is good plus scrap. Where the two differ, parts were made "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=STATE_ROLES,
     formula="APT / (APT + ADET)",
+    numbers="{apt_s} s / ({apt_s} + {adet_s}) s",
     notes_zh="只比较生产与延误(停机故障);等待、调整不计。两种状态映射对“有订单时等待”的归类不同,映射版本随结果给出。",
     notes_en=(
         "Production against delay alone; waiting and setup do not enter. The two published mappings differ on waiting with an order "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=(*STATE_ROLES, "produced_count", "good_count"),
     formula="OEE × PBT / calendar time in service",
+    numbers="{apt_s} s / {pbt_known_s} s × {ideal_s} s / {apt_s} s × {good} / {produced} × {pbt_s} s / {calendar_s} s",
     notes_zh="分母为在用的全部日历时间,含未排班时间。不是ISO 22400的指标;排班少的车间此值低,并不说明设备差。",
     notes_en=(
         "Against all calendar time in service, planned or not. Not an index of ISO 22400; a workshop with one shift has a low value "

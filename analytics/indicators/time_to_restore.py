@@ -11,6 +11,7 @@ INDICATOR: Indicator = Definition(
     unit="s",
     roles=("link_state",),
     formula="Σ time down / number of outages, in the watched time",
+    numbers="{down_s} s / {outages}",
     notes_zh="中断:连接状态为断开的最长连续段,跨小时只计一次;状态未知的时间不是中断,只降低覆盖率。窗口开始时已存在的中断从窗口开始计时,结果偏短。",
     notes_en=(
         "An outage is a run of the state down; one over the border of an hour counts once. Unknown time is no outage and lowers the "

@@ -12,6 +12,7 @@ INDICATOR: Indicator = Definition(
     unit="1",
     roles=STATE_ROLES,
     formula="APT / AUBT, AUBT = APT + AUST + ADET",
+    numbers="{apt_s} s / ({apt_s} + {aust_s} + {adet_s}) s",
     notes_zh="AUBT取生产、调整与延误时间之和,不含等待;只计计划工作时间内状态已知的部分。不是可用率:分母中没有等待与停机。",
     notes_en=(
         "AUBT is production, setup and delay, without waiting, in known planned busy time. It is no availability: waiting is not in the "

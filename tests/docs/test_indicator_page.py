@@ -5,7 +5,6 @@
 
 from pathlib import Path
 
-from analytics.explain_numbers import NUMBERS
 from analytics.indicator import Indicator, load_indicators
 
 PAGE = Path(__file__).parents[2] / "docs" / "indicators.md"
@@ -19,7 +18,7 @@ Every figure with its definition: made from `analytics/indicators/`, one file ea
 def section(item: Indicator) -> str:
     """One indicator as it stands on the page."""
     rows = {
-        "formula 公式": item.formula, "with numbers 代入": NUMBERS[item.id], "unit 单位": item.unit,
+        "formula 公式": item.formula, "with numbers 代入": item.numbers, "unit 单位": item.unit,
         "roles 信号": ", ".join(f"`{role}`" for role in item.roles) or "none: the register alone 仅台账", "source 来源": item.source,
         "minimum coverage 最低覆盖率": str(item.min_coverage),
     }
