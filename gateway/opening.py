@@ -133,7 +133,7 @@ def _start_northbound(house: House, folder: Path, stack: contextlib.ExitStack) -
     edge = ThirdParty(settings.edge, folder / "northbound.pem", house.archive, house.committer, house.clock, settings.provenance)
     stack.callback(edge.close)
     uplink = Northbound(
-        settings, house.register, house.archive.origin, house.hub, house.connected_times, house.clock,
+        settings, house.register, house.archive.origin, folder, house.hub, house.connected_times, house.clock,
         lambda name, window: figures.result(indicators[name], window), house.alerts.recent, edge.submit,
     )
     uplink.start()

@@ -39,7 +39,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def decode_metric(data: bytes) -> dict[str, Any]:
-    names = {1: "name", 2: "alias", 3: "timestamp", 4: "datatype", 5: "is_historical", 7: "is_null"}
+    names = {1: "name", 2: "alias", 3: "timestamp", 4: "datatype", 5: "is_historical", 7: "is_null", 9: "properties"}
     metric: dict[str, Any] = {}
     for number, raw in fields(data):
         if number in VALUE_FIELDS:
@@ -65,9 +65,9 @@ def decode(data: bytes) -> dict[str, Any]:
 
 
 class Host:
-    """Numbers in messages are those of the checklist."""
+    """Numbers in messages are those of the checklist. `later`: devices that need not be born with the node, for they come and go."""
 
-    def __init__(self, port: int, group: str, node: str, devices: set[str]) -> None:
+    def __init__(self, port: int, group: str, node: str, devices: set[str], later: frozenset[str] = frozenset()) -> None:
         self.group, self.node, self.devices = group, node, devices
         self.wrong: list[str] = []
         self.kinds: list[str] = []
@@ -75,6 +75,8 @@ class Host:
         self.bd_seqs: list[int] = []
         self.deaths: list[int] = []
         self.online: set[str] = set()
+        self.later = later
+        self.node_values: dict[str, Any] = {}
         self.wraps = 0
         self._aliases: dict[int, tuple[str, str, int]] = {}
         self._awaited: set[str] = set()
@@ -134,9 +136,10 @@ class Host:
         self._aliases = {}
         self._awaited = set(self.devices)
         self._definitions("", payload)
+        self.node_values = {name: metric.get("value") for name, metric in metrics.items()}
 
     def _dbirth(self, device: str, payload: dict[str, Any]) -> None:
-        self.check(12, device in self._awaited, f"DBIRTH of {device}")
+        self.check(12, device in self._awaited or (device in self.later and device not in self.online), f"DBIRTH of {device}")
         self._awaited.discard(device)
         self.online.add(device)
         self._definitions(device, payload)
@@ -145,11 +148,15 @@ class Host:
 
     def _definitions(self, device: str, payload: dict[str, Any]) -> None:
         for metric in payload["metrics"]:
-            self.check(10, {"name", "datatype", "value"} <= metric.keys(), str(metric))
-            self.check(10, FIELD_OF.get(metric["datatype"]) == metric.get("field"), str(metric))
+            self.check(10, {"name", "datatype"} <= metric.keys(), str(metric))
+            self._value(metric["datatype"], metric)
             if "alias" in metric:
-                self.check(19, metric["alias"] not in self._aliases, f"alias {metric['alias']} twice")
+                # A device that is born again may say the same once more.
+                known = self._aliases.get(metric["alias"], (device, metric["name"]))
+                self.check(19, known[:2] == (device, metric["name"]), f"alias {metric['alias']} twice")
                 self._aliases[metric["alias"]] = (device, metric["name"], metric["datatype"])
+        given = [metric["alias"] for metric in payload["metrics"] if "alias" in metric]
+        self.check(19, len(given) == len(set(given)), f"an alias twice in the birth of {device or 'the node'}")
 
     def _ddata(self, device: str, payload: dict[str, Any]) -> None:
         self.check(12, not self._awaited and device in self.online, f"DDATA of {device} before its birth")
@@ -162,6 +169,18 @@ class Host:
             self.check(19, owner == device, f"alias of {owner} from {device}")
             self._fact(device, name, datatype, metric)
 
+    def _ndata(self, _device: None, payload: dict[str, Any]) -> None:
+        for metric in payload["metrics"]:
+            self.check(19, "name" not in metric and "datatype" not in metric, "DATA with name or datatype")
+            owner, name, datatype = self._aliases[metric["alias"]]
+            self.check(19, owner == "", f"alias of {owner} from the node")
+            self._value(datatype, metric)
+            self.node_values[name] = metric.get("value")
+
+    def _ddeath(self, device: str, payload: dict[str, Any]) -> None:
+        self.check(21, device in self.online and payload["metrics"] == [], f"DDEATH of {device}")
+        self.online.discard(device)
+
     def _ndeath(self, _device: None, payload: dict[str, Any]) -> None:
         self.check(7, [metric.get("name") for metric in payload["metrics"]] == ["bdSeq"], "NDEATH metrics")
         number = payload["metrics"][0]["value"]
@@ -170,7 +189,12 @@ class Host:
             self.deaths.append(number)
             self.online = set()
 
+    def _value(self, datatype: int, metric: dict[str, Any]) -> None:
+        # 15: a null has no value, and everything else its datatype's field.
+        self.check(15, metric.get("field") == (None if metric.get("is_null") else FIELD_OF[datatype]), str(metric))
+
     def _fact(self, device: str, name: str, datatype: int, metric: dict[str, Any]) -> None:
-        self.check(16, FIELD_OF[datatype] == metric["field"], str(metric))
-        value = metric["value"] - 2**64 if datatype == 4 and metric["value"] >= 2**63 else metric["value"]
+        self._value(datatype, metric)
+        value = metric.get("value")
+        value = value - 2**64 if datatype == 4 and value is not None and value >= 2**63 else value
         self.rows.append((device, name, metric["timestamp"] * 1000, value, bool(metric.get("is_historical"))))
