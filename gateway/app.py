@@ -25,6 +25,7 @@ from gateway.api import (
     readings,
     register,
     requests,
+    setup,
     tiles,
 )
 from gateway.documents import document
@@ -47,6 +48,7 @@ GROUPS = (
     tiles,
     entries,
     requests,
+    setup,
     orders,
     alerts,
     engines,

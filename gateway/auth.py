@@ -23,7 +23,8 @@ from workshop.window import SECOND_US, Clock
 from workshop.wire import EnrolAnswer, EnrolRequest
 
 ENROL_TIME_US = 15 * 60 * SECOND_US
-_ENROL = "enrol"
+SETUP_TIME_US = 60 * 60 * SECOND_US
+_ENROL, _SETUP = "enrol", "setup"
 _PREFIX = "cj_"
 
 
@@ -63,6 +64,8 @@ class Access:
     def __init__(self, archive: Archive, clock: Clock, lockout: Lockout | None = None) -> None:
         self._archive, self._clock = archive, clock
         self.lockout = lockout or Lockout()
+        self.setup_code = ""
+        """Of the set-up link, from the first start until it is used; kept as a digest otherwise."""
         # Tokens seen before, so that an edge's post never waits for a reader of the archive. Only tokens that exist get in, and only this
         # process changes them.
         self._seen: dict[str, TokenRecord] = {}
@@ -87,7 +90,7 @@ class Access:
         digest = _digest(token)
         record = self._seen.get(digest) or self._archive.find_token(digest)
         # The look-up is by digest; the comparison in constant time is for engines of the archive that would match loosely.
-        if record is None or not hmac.compare_digest(record.sha256, digest) or record.role == _ENROL:
+        if record is None or not hmac.compare_digest(record.sha256, digest) or record.role in (_ENROL, _SETUP):
             return None
         if record.expires_us is not None and record.expires_us <= self._clock():
             return None
@@ -114,6 +117,30 @@ class Access:
         self._archive.add_token(_digest(token), _ENROL, f"{edge}/{provenance.value}", self._clock() + ENROL_TIME_US, once=True)
         self.audit("invitation", author, edge=edge, provenance=provenance.value)
         return token
+
+    def offer_setup(self) -> None:
+        """Makes the code of the link that the first start prints: good once, within the hour."""
+        self.setup_code = secrets.token_urlsafe(32)
+        self._archive.add_token(_digest(self.setup_code), _SETUP, "set-up link", self._clock() + SETUP_TIME_US, once=True)
+        self.audit("set-up link", "gateway", made="at the first start")
+
+    def use_setup(self, code: str, address: str) -> str:
+        """A new token of role admin for this code; that it was used, and from where, stands in the audit.
+
+        Raises:
+            Refusal: 401, unknown, used or too old; 429, too many wrong ones have come from this address.
+        """
+        if (wait_s := self.lockout.wait_s(address)) > 0:
+            raise Refusal(429, "locked-out", "too many wrong tokens from this address; try again later", retry_after_s=wait_s)
+        digest = _digest(code)
+        record = self._archive.find_token(digest)
+        if record is None or record.role != _SETUP or not self._archive.use_token(digest):
+            self.lockout.failed(address)
+            said = "此链接无效、已使用或已过期。This link is unknown, used or older than an hour; see docs/how-to/enrol-an-edge.md"
+            raise Refusal(401, "unauthorised", said)
+        self.setup_code = ""
+        self.audit("set-up link", "gateway", used_from=address)
+        return self.create(Role.ADMIN, "set-up link", author="gateway:set-up link")
 
     def enrol(self, request: EnrolRequest) -> EnrolAnswer:
         """Enrols an edge with the public key that it shows, once per token.
@@ -200,4 +227,4 @@ def admin_token(access: Access, file: Path) -> bool:
 
 
 def _digest(token: str) -> str:
-    return sha256_hex(token.encode("utf-8", "surrogateescape"))
+    return sha256_hex(token.encode("utf-8", "surrogatepass"))

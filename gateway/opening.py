@@ -67,8 +67,7 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         if second is not None:
             stack.callback(second.close)
         monitoring, access = Monitoring(), Access(archive, clock, Lockout(settings.failed_logins))
-        if admin_token(access, folder / "admin.token"):
-            log.info("administrator's token made; read it there and keep it secret", file=str(folder / "admin.token"))
+        _first_start(access, folder)
         for leftover in folder.glob("bundle-*.zip"):
             leftover.unlink(missing_ok=True)
         writer = Writer(archive, engine, register, monitoring)
@@ -97,6 +96,12 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         )
         _start_northbound(house, folder, stack)
         yield house
+
+
+def _first_start(access: Access, folder: Path) -> None:
+    if admin_token(access, folder / "admin.token"):
+        log.info("administrator's token made; read it there and keep it secret", file=str(folder / "admin.token"))
+        access.offer_setup()
 
 
 def _open_alerts(

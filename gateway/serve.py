@@ -54,6 +54,8 @@ def run(settings: GatewaySettings, clock: Clock, *, stop: threading.Event | None
         for keeper in keepers:
             keeper.start()
         log.info("gateway listens", address=settings.listen, port=port, origin=house.archive.origin)
+        if house.access.setup_code:
+            log.info("first start: open this link once, within the hour", link=setup_link(settings, port, house.access.setup_code))
         if ready is not None:
             ready(port)
         try:
@@ -87,6 +89,13 @@ def bind(address: str, port: int) -> socket.socket:
         reason = f"cannot listen there ({error.strerror or error})"
         raise NotConnected(f"{address}:{port}: {reason}; stop what listens there, or choose another port in gateway.toml") from error
     return listener
+
+
+def setup_link(settings: GatewaySettings, port: int, code: str) -> str:
+    """The link of the first start, as a browser on the listening side reaches it."""
+    host = socket.gethostname() if settings.listen in ("0.0.0.0", "::", "") else settings.listen  # noqa: S104
+    scheme = "https" if settings.tls_certificate else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/setup?code={code}"
 
 
 class _Server(uvicorn.Server):

@@ -44,6 +44,13 @@ class TokenAnswer(msgspec.Struct):
     """Bearer token, shown once."""
 
 
+class Setup(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/setup`."""
+
+    code: str
+    """What stands behind `code=` in the link of the first start."""
+
+
 class EdgeRow(msgspec.Struct):
     """One edge of `GET /v1/edges`."""
 

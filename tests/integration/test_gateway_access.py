@@ -106,4 +106,4 @@ def test_every_change_stands_in_the_audit(tmp_path: Path) -> None:
     settings = configure(tmp_path)
     with open_house(settings, lambda: START_US) as house:
         entries = [(entry.author, entry.body["what"]) for entry in house.archive.control_entries(kind="audit")]
-    assert entries == [("gateway", "token"), ("admin:first start", "token"), ("admin:first start", "invitation")]
+    assert entries == [("gateway", "token"), ("gateway", "set-up link"), ("admin:first start", "token"), ("admin:first start", "invitation")]

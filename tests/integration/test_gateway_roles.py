@@ -15,7 +15,7 @@ PEOPLE = ("viewer", "engineer", "evaluator", "admin")
 READ, EDGES = (*PEOPLE, "derived"), ("edge", "derived")
 OPEN = (*ROLES, "nobody")
 MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
-    ("GET", "/healthz"): OPEN, ("GET", "/readyz"): OPEN, ("GET", "/metrics"): OPEN, ("POST", "/v1/enrol"): OPEN,
+    ("GET", "/healthz"): OPEN, ("GET", "/readyz"): OPEN, ("GET", "/metrics"): OPEN, ("POST", "/v1/enrol"): OPEN, ("POST", "/v1/setup"): OPEN,
     ("POST", "/api/v2/write"): ("writer", "admin"),
     ("POST", "/v1/batches"): EDGES, ("POST", "/v1/latest"): EDGES, ("POST", "/v1/imports"): EDGES,
     ("GET", "/v1/edges/box-edge/requests"): ("edge",), ("POST", "/v1/edges/box-edge/resume"): EDGES,
