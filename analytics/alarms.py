@@ -27,7 +27,7 @@ FLOOD = 10
 
 def measure_alarms(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Annunciations in the watched time and how much of it is known, µs; annunciations by ten minutes."""
-    moments = _annunciations(inputs, window)
+    moments, _ = annunciations(inputs, window)
     pieces = cut(inputs.observed, [fresh(inputs, "alarm")])
     known_us = pieces.total_us(pieces.values[0] == 1)
     values = {"annunciations": len(moments), "conflicts": inputs.conflicts(("alarm",))}
@@ -55,18 +55,18 @@ def flood(indicator: Indicator, measured: Measured, register: Workshop, window: 
     return conclude(indicator, measured, quotient(floods, slots), counts, why)
 
 
-def _annunciations(inputs: Inputs, window: Window) -> NDArray[np.int64]:
-    """Source times of the annunciations in the watched time of the window."""
+def annunciations(inputs: Inputs, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Source times and alarm numbers of the annunciations in the watched time of the window."""
     series = inputs.series("alarm")
     code, usable = series.integers()
     if not len(code):
-        return series.time_us
+        return series.time_us, code
     time = series.time_us
     blind = touched(inputs.unknown.get("alarm", ()), time[:-1], time[1:])
     repeats = np.concatenate(([False], usable[:-1] & (code[1:] == code[:-1]) & (np.diff(time) <= LOOKBACK_US) & ~blind))
     inner = (time >= window.start_us) & (time < window.end_us) & (inside(inputs.observed).at(time) == 1)
-    found: NDArray[np.int64] = time[inner & usable & (code != OFF) & ~repeats]
-    return found
+    new = inner & usable & (code != OFF) & ~repeats
+    return time[new], code[new]
 
 
 def _console_us(measured: Measured) -> Fraction:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.spells import Spells, Tally, merge_spells, merge_tallies
 from workshop.errors import Rejected
 
 OFF = 0
@@ -41,7 +42,7 @@ class Slots(msgspec.Struct, frozen=True, tag="slots"):
         return np.frombuffer(self.sums, "<i8").astype(np.int64, copy=False)
 
 
-Boundary = Episodes | Slots
+Boundary = Episodes | Slots | Spells | Tally
 
 
 def episodes_of(codes: NDArray[np.int64]) -> Episodes:
@@ -66,14 +67,20 @@ def merge_boundaries(pieces: Sequence[Boundary]) -> Boundary:
     """Pieces of one thing in order of time as one.
 
     Raises:
-        Rejected: episodes with slots, or slots of different length.
+        Rejected: of different kinds, or slots of different length.
     """
     episodes = [piece for piece in pieces if isinstance(piece, Episodes)]
     slots = [piece for piece in pieces if isinstance(piece, Slots)]
-    if episodes and not slots:
+    if len(episodes) == len(pieces):
         return _join(episodes)
-    if slots and not episodes:
+    if len(slots) == len(pieces):
         return _add(slots)
+    spells = [piece for piece in pieces if isinstance(piece, Spells)]
+    if len(spells) == len(pieces):
+        return merge_spells(spells)
+    tallies = [piece for piece in pieces if isinstance(piece, Tally)]
+    if len(tallies) == len(pieces):
+        return merge_tallies(tallies)
     raise Rejected("boundaries of different kinds do not merge")
 
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.boundary import OFF, Boundary, Episodes, Slots
+from analytics.boundary import OFF, Boundary, Episodes, Slots, merge_boundaries
 from analytics.indicator import Components
 from analytics.missing import Spans
 from workshop.errors import Rejected
@@ -31,6 +31,12 @@ class PackedSlots(msgspec.Struct, frozen=True, eq=False):
     first: NDArray[np.int64]
     length: NDArray[np.int64]
     sums: NDArray[np.int64]
+
+
+class PackedOthers(msgspec.Struct, frozen=True, eq=False):
+    """Boundaries that have no columns, one by row."""
+
+    pieces: list[Boundary]
 
 
 class PackedSpans(msgspec.Struct, frozen=True, eq=False):
@@ -57,7 +63,7 @@ class Packed(msgspec.Struct, frozen=True, eq=False):
     """i64[k, n]"""
     present: NDArray[np.bool_]
     """bool[k, n]: whether the component has the name at all."""
-    borders: dict[str, PackedEpisodes | PackedSlots]
+    borders: dict[str, PackedEpisodes | PackedSlots | PackedOthers]
     accounted: dict[str, PackedSpans]
     growth_lost: PackedSpans
 
@@ -118,10 +124,12 @@ def merge_packed(packed: Packed) -> list[Components]:
 
 
 def _take(packed: Packed, order: NDArray[np.int64]) -> Packed:
-    borders: dict[str, PackedEpisodes | PackedSlots] = {}
+    borders: dict[str, PackedEpisodes | PackedSlots | PackedOthers] = {}
     for name, border in packed.borders.items():
         if isinstance(border, PackedEpisodes):
             borders[name] = PackedEpisodes(border.first[order], border.last[order], border.count[order])
+        elif isinstance(border, PackedOthers):
+            borders[name] = PackedOthers([border.pieces[row] for row in order.tolist()])
         else:
             borders[name] = PackedSlots(border.step_us, border.first[order], border.length[order], border.sums[order])
     return msgspec.structs.replace(
@@ -165,7 +173,9 @@ def _merge_spans(spans: PackedSpans, begins: NDArray[np.int64]) -> list[Spans]:
     return found
 
 
-def _pack_border(pieces: Sequence[Boundary]) -> PackedEpisodes | PackedSlots:
+def _pack_border(pieces: Sequence[Boundary]) -> PackedEpisodes | PackedSlots | PackedOthers:
+    if not any(isinstance(piece, Episodes | Slots) for piece in pieces):
+        return PackedOthers(list(pieces))
     episodes = [piece for piece in pieces if isinstance(piece, Episodes)]
     if len(episodes) == len(pieces):
         codes = [[_NOTHING if code is None else code for code in (piece.first, piece.last)] + [piece.count] for piece in episodes]
@@ -180,9 +190,11 @@ def _pack_border(pieces: Sequence[Boundary]) -> PackedEpisodes | PackedSlots:
     return PackedSlots(slots[0].step_us, np.array([piece.first for piece in slots], np.int64), length, sums)
 
 
-def _merge_border(border: PackedEpisodes | PackedSlots, begins: NDArray[np.int64], same: NDArray[np.bool_]) -> list[Boundary]:
+def _merge_border(border: PackedEpisodes | PackedSlots | PackedOthers, begins: NDArray[np.int64], same: NDArray[np.bool_]) -> list[Boundary]:
     ends = np.append(begins[1:], len(same) + 1).tolist()
     spans = list(zip(begins.tolist(), ends, strict=True))
+    if isinstance(border, PackedOthers):
+        return [merge_boundaries(border.pieces[begin:end]) for begin, end in spans]
     if isinstance(border, PackedSlots):
         return [_merge_slots(border, begin, end) for begin, end in spans]
     return [_merge_episodes(border, begin, end) for begin, end in spans]

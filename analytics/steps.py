@@ -77,6 +77,11 @@ def held(inputs: Inputs, role: str) -> Steps:
     return inputs.once(("held", role), make)
 
 
+def held_codes(inputs: Inputs, role: str, codes: NDArray[np.int64]) -> Steps:
+    """As `held`, of something that is derived from each reading of `Inputs.series` of the role; `UNKNOWN` is a code too."""
+    return _hold(inputs.series(role), codes, inputs.hold_us(role), inputs.unknown.get(role, ()))
+
+
 def fresh(inputs: Inputs, role: str) -> Steps:
     """1 while the last reading of a role is good and no older than its maximum age, else unknown; texts are readings too."""
     def make() -> Steps:

@@ -15,6 +15,7 @@ from workshop.signal import Signal, SignalKind, signal_id
 EQUIPMENT_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SIGNAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+LIMIT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -47,6 +48,16 @@ class TariffPeriod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Currency per kWh as decimal text."""
 
 
+class Round(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An inspection round (巡检) that is due every day at these times, local; it counts as on time from `tolerance_min` before to as much after."""
+
+    name: str
+    times: tuple[str, ...]
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    """ISO weekdays, 1 = Monday."""
+    tolerance_min: int = 30
+
+
 class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A work unit (ISA-95) in the register."""
 
@@ -73,6 +84,8 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ideal_cycle_ms: int | None = None
     """Planned run time per item, PRI of ISO 22400-2, ms; None where it makes no parts."""
     signals: tuple[Signal, ...] = ()
+    rounds: tuple[Round, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Rounds that are due here; where there are none, it is not written, so that registers without rounds keep their digests."""
 
     def signal(self, role: str) -> Signal | None:
         """The signal with this role, or None; a role occurs at most once on one piece of equipment."""
@@ -167,7 +180,7 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
 
     Raises:
         ConfigError: empty register, duplicate id, unknown process, bad name, deadband on a counter or state, unknown time zone, bad date, time,
-            weekday, power, cycle or price.
+            weekday, power, cycle, limit or price.
     """
     if not workshop.equipment:
         raise ConfigError(f"{file}: no equipment: a rate over an empty register is undefined; add [[equipment]]")
@@ -221,11 +234,35 @@ def _check_numbers(item: Equipment, file: str) -> None:
         raise ConfigError(f"{where}: rated_power_w must be at least 0")
     if item.ideal_cycle_ms is not None and item.ideal_cycle_ms < 1:
         raise ConfigError(f"{where}: ideal_cycle_ms must be at least 1; leave it out where no parts are made")
+    for item_round in item.rounds if isinstance(item.rounds, tuple) else ():
+        _check_round(item_round, f"{where}: round '{item_round.name[:40]}'")
+
+
+def _check_round(item: Round, where: str) -> None:
+    minutes = sorted(int(time[:2]) * 60 + int(time[3:]) for time in item.times if TIME_OF_DAY.fullmatch(time))
+    if not item.times or len(minutes) != len(item.times):
+        raise ConfigError(f"{where}: times are HH:MM between 00:00 and 23:59, at least one")
+    if not item.days or any(not 1 <= day <= 7 for day in item.days):
+        raise ConfigError(f"{where}: days are ISO weekdays, 1 = Monday to 7 = Sunday")
+    apart = min((after - before for before, after in zip(minutes, [*minutes[1:], minutes[0] + 1440], strict=True)), default=1440)
+    if not item.tolerance_min >= 1 or 2 * item.tolerance_min > apart:
+        raise ConfigError(f"{where}: tolerance_min {item.tolerance_min}: at least 1, and at most half of the {apart} min between two rounds")
 
 
 def _is_deadband(text: str) -> bool:
     number = text.removesuffix("%")
     return bool(DECIMAL.fullmatch(number)) and (number == text or float(number) <= 100)
+
+
+def _check_limits(signal: Signal, where: str) -> None:
+    given = {name: text for name, text in (("lower", signal.lower), ("upper", signal.upper)) if isinstance(text, str)}
+    if given and signal.kind is not SignalKind.GAUGE:
+        raise ConfigError(f"{where}: {min(given)} on a {signal.kind}: limits are for gauges")
+    for name, text in given.items():
+        if not LIMIT.fullmatch(text):
+            raise ConfigError(f"{where}: {name} '{text[:40]}' is not a decimal number as text, such as \"80\" or \"-0.5\"")
+    if len(given) == 2 and Decimal(given["lower"]) >= Decimal(given["upper"]):
+        raise ConfigError(f"{where}: lower {given['lower']} is not below upper {given['upper']}")
 
 
 def _check_signals(item: Equipment, file: str) -> None:
@@ -243,6 +280,7 @@ def _check_signals(item: Equipment, file: str) -> None:
             raise ConfigError(f"{where}: a deadband on a {signal.kind} would lose facts; it is allowed on gauges only")
         if signal.deadband is not None and not _is_deadband(signal.deadband):
             raise ConfigError(f"{where}: deadband '{signal.deadband}' is not a decimal number of at least 0, such as 0.5, or a percentage: 2%")
+        _check_limits(signal, where)
         if signal.max_age_s <= 0:
             raise ConfigError(f"{where}: max_age_s must be at least 1")
         names.add(signal.name)

@@ -41,6 +41,11 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Smallest change that is reported, as decimal text; with `%` of the range that the device states. Part of the definition, on gauges only."""
     title_zh: str = ""
     title_en: str = ""
+    lower: str | msgspec.UnsetType = msgspec.UNSET
+    """Least value that is allowed, as decimal text in the unit: the lower tolerance of a dimension, or a limit of safety. On gauges only. Where
+    there is none, it is not written, so that registers without limits keep their digests."""
+    upper: str | msgspec.UnsetType = msgspec.UNSET
+    """Greatest value that is allowed; likewise."""
 
 
 def signal_id(equipment: str, name: str) -> str:

@@ -24,10 +24,10 @@ ROOT = Path(__file__).parents[2]
 KNOWN = load_indicators()
 START_US = 1_790_002_799_000_000  # a second before a full hour
 WINDOW = Window(START_US, START_US + 40 * SECOND_US)
-WITHOUT_ROLES = {"first_pass_yield", "rework_ratio", "networking_rate_platform"}
+WITHOUT_ROLES = {"first_pass_yield", "rework_ratio", "networking_rate_platform", "door_open_moving_share", "inspection_rounds_on_time"}
 """No equipment of the demo has signals for these: they have no value and say so, and nothing fails."""
-TOO_SHORT = {"peak_demand"}
-"""Forty seconds hold no quarter hour."""
+TOO_SHORT = {"peak_demand", "alarm_stale"}
+"""Forty seconds hold no quarter hour, and no day."""
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from analytics.indicator import load_indicators
+from analytics.series import MACHINE
 from workshop.block import Block, block_of
 from workshop.reading import Quality, Reading, Value
-from workshop.register import Equipment, Process, Shift, Workshop
+from workshop.register import Equipment, Process, Round, Shift, Workshop
 from workshop.signal import Origin, Signal, SignalKind
 from workshop.window import SECOND_US, Window
 
@@ -33,6 +35,31 @@ def machine(name: str = "cnc-01", **changes: Any) -> Equipment:
         name, "", "", "machining_centre", "cell-1", name, True, True, "milling", 1000, "2020-01-01", ideal_cycle_ms=60_000, signals=SIGNALS,
     )
     return msgspec.structs.replace(item, **changes)
+
+
+STATES = ("alarm", "platform_link_state", "door_closed", "gripper_closed", "tool_number", "operation_number")
+EVENTS = ("inspection_round", "serial")
+TEXTS = ("program", "defect_code", "order", "material_lot", "part_serial", "tool_name", "image", "result")
+
+
+def every_signal() -> tuple[Signal, ...]:
+    """A signal for every role that any indicator reads, those of new indicators too: counters end in _count, what is no state is a gauge."""
+    roles = sorted({role for item in load_indicators().values() for role in item.roles} - {signal.role for signal in SIGNALS} - {MACHINE})
+    return (*SIGNALS, *(_signal(role) for role in roles))
+
+
+def _signal(role: str) -> Signal:
+    if role.endswith("_count") or role.startswith("energy_"):
+        return Signal(role, role, SignalKind.COUNTER, "W.h" if role.startswith("energy_") else "{part}", max_age_s=5)
+    kinds = {**dict.fromkeys(STATES, SignalKind.STATE), **dict.fromkeys(EVENTS, SignalKind.EVENT), **dict.fromkeys(TEXTS, SignalKind.TEXT)}
+    if role in kinds:
+        return Signal(role, role, kinds[role], max_age_s=5)
+    return Signal(role, role, SignalKind.GAUGE, "1", max_age_s=5, lower="1", upper="3")
+
+
+def rich_machine(name: str = "cnc-01", **changes: Any) -> Equipment:
+    """A machine to which every indicator applies."""
+    return machine(name, signals=every_signal(), rounds=(Round("walk", ("23:40", "01:00"), tolerance_min=20),), **changes)
 
 
 def workshop(*equipment: Equipment, shifts: tuple[Shift, ...] = ALWAYS, zone: str = "Asia/Shanghai") -> Workshop:
