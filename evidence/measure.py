@@ -4,7 +4,7 @@ A part that is authentic but cannot be decoded, or holds other rows or times tha
 gateway and verifier. All that begin before a piece's end are known when it is measured.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from analytics.missing import Missing, joined, missing_of
 from evidence.missing import without_stale_carry
 from evidence.parts import PROVENANCES, PartTable, Reader
 from workshop.block import Block, concat
-from workshop.columns import Columns, Decoder, body_bytes
+from workshop.columns import Columns, Decoder
 from workshop.errors import Rejected
 from workshop.register import Workshop
 from workshop.signal import signal_id
@@ -24,7 +24,6 @@ from workshop.window import HOUR_US, Window
 
 SLAB_ROWS = 400_000
 GROUP_ROWS = 150_000
-GROUP_BYTES = 64 * 2**20
 _NO_STATUS = np.zeros(1, np.int32)
 
 
@@ -141,24 +140,13 @@ class _Gather:
             group, due = due[:size], due[size:]
             numbers = group.tolist()
             data = self._reader.read([tuple(place) for place in self._table.place[group].tolist()])
-            for chosen, columns in self._decode(numbers, data):
-                block = self._rows(chosen, columns)
+            for places, columns in self._decoder.decode_groups(data):
+                if isinstance(columns, Rejected):
+                    self.malformed.add(numbers[places.start])
+                    continue
+                block = self._rows(group[places.start : places.stop], columns)
                 if len(block):
                     yield block
-
-    def _decode(self, numbers: list[int], data: Sequence[bytes]) -> Iterator[tuple[NDArray[np.int64], Columns]]:
-        """The columns of these parts together, or of each half if one of them refuses: the malformed ones are found and passed over."""
-        try:
-            if sum(body_bytes(part) for part in data) <= GROUP_BYTES or len(data) == 1:
-                yield np.array(numbers, np.int64), self._decoder.decode(data)
-                return
-        except Rejected:
-            if len(data) == 1:
-                self.malformed.add(numbers[0])
-                return
-        half = len(data) // 2
-        yield from self._decode(numbers[:half], data[:half])
-        yield from self._decode(numbers[half:], data[half:])
 
     def _rows(self, chosen: NDArray[np.int64], columns: Columns) -> Block:
         table, time = self._table, columns.source_time_us

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.ingest import Committer
 from gateway.monitoring import Monitoring
-from store.archive import Archive, EdgeRecord
+from store.archive import Archive, EdgeRecord, QuarantinedRow
 from store.archive_records import Chain
 from store.journal_seal import check_readings, cut_parts
 from store.signing import SigningKey
@@ -38,7 +38,7 @@ class UnmappedRows:
         if self._monitoring.first_time(series, reason):
             # These rows are in no batch: a number made of the series stands for the row.
             number = int(sha256_hex(series.encode())[:12], 16)
-            self._archive.quarantine(self._edge, 0, 0, "", number, f"{series[:300]}: {reason}")
+            self._archive.quarantine([QuarantinedRow(self._edge, 0, 0, "", number, f"{series[:300]}: {reason}")])
             self._monitoring.quarantined.inc()
 
 

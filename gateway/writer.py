@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import structlog
 
-from gateway.indexing import IndexedBatch, Rules
+from gateway.indexing import Indexed, Rules
 from gateway.monitoring import Monitoring
-from store.archive import Archive
+from store.archive import Archive, QuarantinedRow, StoredBatch
 from store.engine import Engine, RefusedRows
-from workshop.block import concat
+from workshop.batch import decode_header
 from workshop.errors import ChejianError, ConfigError
 from workshop.register import Workshop
 
@@ -37,45 +37,41 @@ def feed(archive: Archive, engine: Engine, rules: Rules, monitoring: Monitoring,
     first, end = engine.cursor(), archive.data_size
     if first >= end:
         return -1
-    blocks: list[IndexedBatch] = []
+    batches: list[StoredBatch] = []
     rows = counted = 0
-    cursor = first
     for stored in archive.batches(first, min(end, first + BATCHES_AT_ONCE)):
-        indexed = rules.index(stored)
-        for item in indexed.quarantined:
-            archive.quarantine(item.edge, item.epoch, item.seq, item.equipment, item.row, item.reason)
-            monitoring.quarantined.inc()
-        blocks.append(indexed)
-        rows += len(indexed.block)
-        counted += indexed.rows if stored.index >= start_size else 0
-        cursor = stored.index + 1
+        batches.append(stored)
+        stated = decode_header(stored.batch.header).rows
+        rows += stated
+        counted += stated if stored.index >= start_size else 0
         if rows >= ROWS_AT_ONCE:
             break
+    indexed = rules.index(batches)
+    _quarantine(archive, monitoring, indexed.quarantined)
     begun_s = time.monotonic()
-    refused = engine.write(concat([indexed.block for indexed in blocks]), cursor)
+    refused = engine.write(indexed.block, batches[-1].index + 1)
     monitoring.engine_seconds.observe(time.monotonic() - begun_s)
-    _note(archive, monitoring, blocks, refused)
-    monitoring.indexed.inc(rows - sum(len(item.rows) for item in refused))
+    _note(archive, monitoring, indexed, refused)
+    monitoring.indexed.inc(len(indexed.block) - sum(len(item.rows) for item in refused))
     return counted
 
 
-def _note(archive: Archive, monitoring: Monitoring, batches: Sequence[IndexedBatch], refused: Sequence[RefusedRows]) -> None:
+def _note(archive: Archive, monitoring: Monitoring, indexed: Indexed, refused: Sequence[RefusedRows]) -> None:
     """Writes down which rows the engine cannot hold; the archive has them whole. Every row is counted, but of each signal and reason only the first
-    batch since the start gets records: an engine without text would otherwise add one for every batch for ever."""
+    batch since the start gets a record: an engine without text would otherwise add one for every batch for ever."""
+    block = indexed.block
     for item in refused:
         monitoring.refused_rows.inc(len(item.rows))
-        start = 0
-        for indexed in batches:
-            block = indexed.block
-            own = item.rows[(item.rows >= start) & (item.rows < start + len(block))] - start
-            start += len(block)
-            fresh = {int(number) for number in np.unique(block.signal[own])} if len(own) else set()
-            fresh = {number for number in fresh if monitoring.first_time(block.signals[number], item.reason)}
-            for number in sorted(fresh):
-                record = indexed.quarantine(own[block.signal[own] == number], f"signal '{block.signals[number]}': {item.reason}")
-                for row in record:
-                    archive.quarantine(row.edge, row.epoch, row.seq, row.equipment, row.row, row.reason)
-                    monitoring.quarantined.inc()
+        numbers = {int(number) for number in np.unique(block.signal[item.rows])}
+        fresh = {number for number in numbers if monitoring.first_time(block.signals[number], item.reason)}
+        for number in sorted(fresh):
+            rows = item.rows[block.signal[item.rows] == number]
+            _quarantine(archive, monitoring, indexed.quarantine(rows, f"signal '{block.signals[number]}': {item.reason}")[:1])
+
+
+def _quarantine(archive: Archive, monitoring: Monitoring, rows: Sequence[QuarantinedRow]) -> None:
+    archive.quarantine(rows)
+    monitoring.quarantined.inc(len(rows))
 
 
 class Writer:

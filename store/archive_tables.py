@@ -1,6 +1,9 @@
 """The archive's plain tables: named values, tokens, quarantined rows. What they hold proves nothing and stands in no log."""
 
 import threading
+from collections.abc import Sequence
+
+import msgspec
 
 from store.archive_records import QuarantinedRow, TokenRecord
 from store.sqlite import Database
@@ -65,10 +68,11 @@ class ArchiveTables:
         with self._write_lock, self._db.transaction():
             self._db.execute("DELETE FROM tokens WHERE once")
 
-    def quarantine(self, edge: str, epoch: int, seq: int, equipment: str, row: int, reason: str) -> None:
-        """Notes that a row cannot be indexed; the same row again changes nothing."""
-        with self._write_lock, self._db.transaction():
-            self._db.execute("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", (edge, epoch, seq, equipment, row, reason))
+    def quarantine(self, rows: Sequence[QuarantinedRow]) -> None:
+        """Notes rows that cannot be indexed, all in one transaction; the same row again changes nothing."""
+        if rows:
+            with self._write_lock, self._db.transaction():
+                self._db.execute_many("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", [msgspec.structs.astuple(row) for row in rows])
 
     def quarantined(self, limit: int = 10_000) -> list[QuarantinedRow]:
         """Quarantined rows in order of their identity."""

@@ -4,7 +4,7 @@ Every check of docs/evidence-format.md is made for every part; one part that fai
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ POWERS = np.array([10.0**exponent for exponent in EXPONENTS])  # exact doubles: 
 SCALED_LIMIT = 2**53
 HEAD = struct.Struct(f"<{2 + len(COLUMNS)}I")
 """Start of the body: length of the description, rows, length of each column."""
+GROUP_BYTES = 64 * 2**20
+"""Bodies of so many bytes are decoded together."""
 _KEPT = 4096
 _KEPT_BYTES = 2**14
 
@@ -108,6 +110,29 @@ class Decoder:
         table = np.array(heads, np.int64)
         lengths = dict(zip(COLUMNS, table.T[2:], strict=True))
         return _assemble(descriptions, table[:, 1], joined, lengths)
+
+    def decode_groups(self, parts: Sequence[bytes], first: int = 0) -> Iterator[tuple[range, Columns | Rejected]]:
+        """The rows of neighbouring parts together, as many as go into memory; a malformed part is found by halving and stands alone, with its error.
+
+        Args:
+            first: number of the first part.
+        Returns:
+            numbers of the parts, and their rows; in order.
+        """
+        if not parts:
+            return
+        numbers = range(first, first + len(parts))
+        try:
+            if len(parts) == 1 or sum(body_bytes(part) for part in parts) <= GROUP_BYTES:
+                yield numbers, self.decode(parts)
+                return
+        except Rejected as error:
+            if len(parts) == 1:
+                yield numbers, error
+                return
+        half = len(parts) // 2
+        yield from self.decode_groups(parts[:half], first)
+        yield from self.decode_groups(parts[half:], first + half)
 
     def _body(self, data: bytes) -> bytes:
         size = body_bytes(data)

@@ -6,6 +6,7 @@ rows    sorted by (signal in the dictionary's order, source time, arrival); a ro
 """
 
 import struct
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -15,13 +16,13 @@ from numpy.typing import NDArray
 from workshop.batch import MAX_ROWS, PartEntry
 from workshop.block import Block
 from workshop.canonical import canonical_json, sha256_hex
-from workshop.columns import COLUMNS, EXPONENTS, HEAD, MAGIC, MAX_BODY, NOT_SCALED, POWERS, SCALED_LIMIT, Decoder, Description
+from workshop.columns import COLUMNS, EXPONENTS, HEAD, MAGIC, MAX_BODY, NOT_SCALED, POWERS, SCALED_LIMIT, Columns, Decoder, Description
 from workshop.errors import Rejected
 from workshop.reading import ValueKind
 from workshop.signal import signal_id, split_signal_id
 from workshop.varint import pack_deltas, pack_runs, pack_unsigned
 
-__all__ = ["COLUMNS", "MAX_BODY", "decode_part", "encode_part", "split_block"]
+__all__ = ["COLUMNS", "MAX_BODY", "decode_part", "encode_part", "join_parts", "split_block"]
 
 
 def split_block(block: Block) -> dict[str, Block]:
@@ -130,15 +131,34 @@ def decode_part(equipment: str, data: bytes) -> Block:
     Raises:
         Rejected: not a part, cut, longer than stated, beyond the limits, unsorted, or columns that do not fit together.
     """
-    rows = Decoder().decode([data])
-    description = rows.descriptions[0]
+    return join_parts([equipment], Decoder().decode([data]))
+
+
+def join_parts(equipment: Sequence[str], columns: Columns) -> Block:
+    """The rows of decoded parts as one block, part after part; `equipment` is that of each part. Dictionaries are merged."""
+    signals: dict[str, int] = {}
+    statuses: dict[str, int] = {}
+    # Descriptions repeat from part to part: each is looked at once for a machine.
+    seen: dict[tuple[str, int], tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
+    maps = []
+    for owner, description in zip(equipment, columns.descriptions, strict=True):
+        found = seen.get((owner, id(description)))
+        if found is None:
+            numbers = [signals.setdefault(signal_id(owner, name), len(signals)) for name in description.signals]
+            found = np.array(numbers, np.int32), np.array([statuses.setdefault(name, len(statuses)) for name in description.statuses], np.int32)
+            seen[owner, id(description)] = found
+        maps.append(found)
+    signal = np.repeat(np.concatenate([numbers for numbers, _ in maps]), columns.counts)
+    first = np.cumsum([0] + [len(numbers) for _, numbers in maps[:-1]])
+    status = np.concatenate([numbers for _, numbers in maps])[np.repeat(first, columns.rows) + columns.status]
     text: list[str] = []
-    if len(rows.text):
-        text = [""] * len(rows.kind)
-        for row, index in zip(np.flatnonzero(rows.kind == ValueKind.TEXT).tolist(), rows.text.tolist(), strict=True):
-            text[row] = description.texts[index]
-    signal = np.repeat(np.arange(len(description.signals), dtype=np.int32), rows.counts)
+    if len(columns.text):
+        text = [""] * len(columns.kind)
+        rows = np.flatnonzero(columns.kind == ValueKind.TEXT)
+        parts = np.searchsorted(np.cumsum(columns.rows), rows, side="right").tolist()
+        for row, part, index in zip(rows.tolist(), parts, columns.text.tolist(), strict=True):
+            text[row] = columns.descriptions[part].texts[index]
     return Block(
-        [signal_id(equipment, name) for name in description.signals], description.statuses, signal, rows.source_time_us, rows.received_time_us,
-        rows.kind, rows.value_f64, rows.value_i64, text, rows.quality, rows.status,
+        list(signals), list(statuses), signal, columns.source_time_us, columns.received_time_us, columns.kind, columns.value_f64, columns.value_i64,
+        text, columns.quality, status,
     )

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from store.archive import Committed
+from store.archive import Committed, QuarantinedRow
 from store.log import Checkpoint, leaf_hash, open_note, parse_checkpoint, split_leaf, verify_consistency, verify_inclusion
 from store.signing import verify
 from tests.unit.store.gateway_archive import EDGE, GATEWAY, KEY, KEY_2, ORIGIN, T0, Gateway, chain, sealed
@@ -95,7 +95,7 @@ def test_tokens_expire_are_used_up_and_forgotten(gateway: Gateway) -> None:
 
 def test_quarantined_rows_and_named_values_are_kept_once(gateway: Gateway) -> None:
     for _ in range(2):
-        gateway.archive.quarantine("edge-1", T0, 1, "cnc-01", 7, "text")
+        gateway.archive.quarantine([QuarantinedRow("edge-1", T0, 1, "cnc-01", 7, "text")])
         gateway.archive.set_meta("k", "v1")
     gateway.archive.set_meta("k", "v2")
     archive = gateway.reopen()
