@@ -12,6 +12,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 from edge.gathering import Gathering
 from edge.opcua.connect import Connection
 from edge.opcua.limits import Limits
+from edge.opcua.members import Members
 from edge.opcua.messages import Past, decode_history
 from edge.opcua.rows import gather_items
 from edge.opcua.values import CODE_MASK, date_time
@@ -58,7 +59,9 @@ async def with_history(connection: Connection, limits: Limits, outages: list[Out
     return found
 
 
-async def fill(connection: Connection, limits: Limits, outages: list[Outage], signals: list[str], clock: Clock) -> AsyncIterator[Gathering]:
+async def fill(
+    connection: Connection, limits: Limits, outages: list[Outage], signals: list[str], members: Members, clock: Clock, reason: str = LOST_REASON
+) -> AsyncIterator[Gathering]:
     """What the server remembers of these signals since their last reading, in order, a call at a time.
 
     Its history is taken for whole if it still knows our last reading; otherwise, and where it does not go on, a loss is told.
@@ -74,12 +77,14 @@ async def fill(connection: Connection, limits: Limits, outages: list[Outage], si
             for (each, point), past in zip(waiting, answers, strict=True):
                 if isinstance(past, str):
                     _log.warning("%s: no history of %s: %s", connection.url, signals[each.handle], past)
-                    gathering.lose(Loss((signals[each.handle],), LOST_REASON))
+                    gathering.lose(Loss((signals[each.handle],), reason))
                     continue
                 new = past.items.time_us > each.since_us
                 if not point and bool(new.all()):
-                    gathering.lose(Loss((signals[each.handle],), LOST_REASON))
+                    gathering.lose(Loss((signals[each.handle],), reason))
                 past.items.handle[:] = np.where(new, each.handle, -1)
+                # As the live path does it: a member of a structure or an array in the place of the whole.
+                members.take(past.items)
                 gather_items(gathering, past.items, signals, clock())
                 if past.continuation:
                     following.append((each, past.continuation))
@@ -87,14 +92,14 @@ async def fill(connection: Connection, limits: Limits, outages: list[Outage], si
                     # As much as was asked for, and no word of more: there may be.
                     following.append((each._replace(since_us=int(past.items.time_us.max())), b""))
                 elif len(new) >= _VALUES:
-                    gathering.lose(Loss((signals[each.handle],), LOST_REASON))
+                    gathering.lose(Loss((signals[each.handle],), reason))
             yield gathering
             waiting = following
             if not waiting:
                 break
         else:
             gathering = Gathering()
-            gathering.lose(Loss(tuple(signals[each.handle] for each, _ in waiting), LOST_REASON))
+            gathering.lose(Loss(tuple(signals[each.handle] for each, _ in waiting), reason))
             yield gathering
 
 

@@ -17,6 +17,7 @@ from edge.opcua.publish import LAST_SEQUENCE, following, missing_numbers, publis
 from edge.opcua.rows import gather_items
 from edge.opcua.subscribe import Subscription
 from edge.opcua.values import INFO_MASK, OVERFLOWED, status_name
+from edge.opcua.watchdog import Watch
 from edge.source import Loss, Refusal
 from workshop.errors import NotConnected
 from workshop.window import Clock
@@ -36,7 +37,7 @@ class Reader:
 
     def __init__(
         self, connection: Connection, subscriptions: list[Subscription], *, signals: list[str], last_us: NDArray[np.int64], requests: int,
-        members: Members, clock: Clock, where: str,
+        members: Members, watch: Watch, clock: Clock, where: str,
     ) -> None:
         """Begins to ask.
 
@@ -44,12 +45,13 @@ class Reader:
             signals: names by client handle.
             members: signals that are a part of what their node gives.
             last_us: i64[signals], kept up to date: the newest source time of each.
+            watch: is told what was reported.
         """
         self.subscriptions = {each.number: each for each in subscriptions}
         self.overflows = 0
         """Values that came with the mark of a queue that had overflowed."""
         self._connection, self._signals, self._last_us, self._clock, self._where = connection, signals, last_us, clock, where
-        self._members = members
+        self._members, self._watch = members, watch
         self._window = requests + len(subscriptions) - 1
         self._requests: deque[asyncio.Task[Published | Refusal | str]] = deque()
         self._failure: NotConnected | None = None
@@ -80,6 +82,10 @@ class Reader:
         except NotConnected as error:
             self._failure = error
         return stored
+
+    def fail(self, error: NotConnected) -> None:
+        """The next `read` raises this; what had been gathered by now is delivered before."""
+        self._failure = error
 
     async def close(self) -> None:
         """Drops what is under way."""
@@ -176,6 +182,7 @@ class Reader:
             self.overflows += int((items.code & np.uint32(INFO_MASK) == OVERFLOWED).sum())
             self._follow(items)
             self._members.take(items)
+            self._watch.note(items)
             gather_items(gathering, items, self._signals, received_us)
 
     def _follow(self, items: Items) -> None:

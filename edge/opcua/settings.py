@@ -48,6 +48,8 @@ class OpcUaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Signals in one subscription at most; 0: as many as the server allows."""
     retry_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
     """How often nodes are tried again that the server refused."""
+    watch_s: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
+    """How often what the server has not reported lately is read, to see whether it should have been; 0: never."""
     history_s: Annotated[float, Meta(ge=0, le=604_800)] = 3600.0
     """How far back an outage is filled from the server's own history, where it keeps one; 0: never."""
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 3.0

@@ -27,12 +27,14 @@ from edge.opcua.settings import OpcUaSettings
 from edge.opcua.subscribe import Granted, Subscription, Wanted, monitor, subscribe_all, terms_of
 from edge.opcua.transfer import transfer
 from edge.opcua.units import disagreement, read_units
+from edge.opcua.watchdog import Watch
 from edge.source import Delivery, Loss, Source, SourceContext
 from workshop.errors import NotConnected
 
 __all__ = ["open_source"]
 
 _log = logging.getLogger(__name__)
+SILENT_REASON = "changed values were not reported"
 
 
 def open_source(settings: OpcUaSettings, context: SourceContext) -> Source:
@@ -68,7 +70,12 @@ class _OpcUaSource:
         self._past: AsyncIterator[Gathering] | None = None
         self._filled: tuple[str, ...] = ()
         """Signals whose outage the history fills."""
-        self._retry_at = 0.0
+        self._retry_at = self._look_at = 0.0
+        self._watch = Watch(len(self._names))
+        self._silences = 0
+        """Times that a subscription lived and kept silent."""
+        self._reason = LOST_REASON
+        """What is said of readings that may be missing at the next connect."""
 
     @property
     def warnings(self) -> list[str]:
@@ -89,15 +96,19 @@ class _OpcUaSource:
             wanted = await self._find(connection, missing)
             made, granted = await subscribe_all(connection, self._settings, self._limits, wanted)
             self._note(granted)
-            await self._recover(connection, missing, [each for each in wanted if each.handle not in self._members.paths], greeting)
+            self._watch.expect(each for each in wanted if not granted[each.handle].status)
+            await self._recover(connection, missing, wanted, greeting)
             await self._describe(connection, wanted)
         self._kept = [*kept, *made]
         self.terms = {"connected": self.terms["connected"]} | terms_of(self._settings, self._kept, self._granted)
+        if self._silences:
+            self.terms["silences"] = f"{self._silences} times made anew: alive, and changed values were not reported"
+        self._reason = LOST_REASON
         self._reader = Reader(
             connection, self._kept, signals=self._names, last_us=self._last_us, requests=self._settings.requests, members=self._members,
-            clock=self._context.clock, where=self._context.where,
+            watch=self._watch, clock=self._context.clock, where=self._context.where,
         )
-        self._retry_at = monotonic() + self._settings.retry_s
+        self._retry_at, self._look_at = monotonic() + self._settings.retry_s, monotonic() + self._every_s()
         self._greet(greeting)
         self._greeting, self._has_failed = greeting, False
 
@@ -114,9 +125,9 @@ class _OpcUaSource:
                 return await self._fill(self._past, reader)
             await connection.renew()
             gathering = Gathering()
-            stored = await reader.read(gathering, max(0.0, self._retry_at - monotonic()) if self.problems else float("inf"))
-            if self.problems and self._retry_at <= monotonic():
-                await self._try_again(connection, gathering)
+            due_at = min(self._retry_at if self.problems else float("inf"), self._look_at)
+            stored = await reader.read(gathering, max(0.0, due_at - monotonic()))
+            await self._look_after(connection, reader, gathering)
         except NotConnected as error:
             self._has_failed = True
             if isinstance(error, Gone):
@@ -130,6 +141,30 @@ class _OpcUaSource:
                 subscription.stored.append(number)
 
         return gathering.deliveries(committed if stored else None)
+
+    async def _look_after(self, connection: Connection, reader: Reader, gathering: Gathering) -> None:
+        """What is to be done now and then. A failure is told by the next `read`: what was gathered by now counts as received."""
+        try:
+            if self.problems and self._retry_at <= monotonic():
+                await self._try_again(connection, gathering)
+            if self._look_at <= monotonic():
+                self._look_at = monotonic() + self._every_s()
+                behind = await self._watch.look(connection, self._limits, self._members)
+                if behind:
+                    self._silences += 1
+                    self._reason = SILENT_REASON
+                    names = f"{len(behind)} signals such as {self._names[behind[0]]}"
+                    raise Gone(f"{self._settings.url}: {SILENT_REASON} although the subscription lives: {names}; it is made anew")
+        except NotConnected as error:
+            reader.fail(error)
+
+    def _every_s(self) -> float:
+        """From one look at silent signals to the next: long enough for a change to be sampled and published."""
+        if not self._settings.watch_s or self._settings.trigger == "status":
+            return float("inf")
+        slowest_ms = max((each.sampling_ms for each in self._granted.values() if not each.status), default=0.0)
+        slowest_ms = max(slowest_ms, 0.0) + max((each.publishing_ms for each in self._kept), default=0.0)
+        return max(self._settings.watch_s, 3 * slowest_ms / 1000)
 
     async def close(self) -> None:
         """Drops what is under way. A session whose connection was lost is left to the server, to be taken up again; otherwise it is ended."""
@@ -200,9 +235,9 @@ class _OpcUaSource:
         outages = [Outage(each.handle, each.node, int(self._last_us[each.handle])) for each in wanted if self._last_us[each.handle] > oldest_us]
         outages = await with_history(connection, self._limits, outages)
         if outages:
-            self._past = fill(connection, self._limits, outages, self._names, self._context.clock)
+            self._past = fill(connection, self._limits, outages, self._names, self._members, self._context.clock, self._reason)
         filled = {each.handle for each in outages}
-        greeting.lose(Loss(tuple(self._names[handle] for handle in missing if handle not in filled), LOST_REASON))
+        greeting.lose(Loss(tuple(self._names[handle] for handle in missing if handle not in filled), self._reason))
         self._filled = tuple(self._names[handle] for handle in filled)
 
     async def _fill(self, past: AsyncIterator[Gathering], reader: Reader) -> list[Delivery]:
@@ -223,6 +258,7 @@ class _OpcUaSource:
         wanted = await self._find(connection, refused)
         granted = await monitor(connection, self._kept[-1], wanted, self._settings, self._limits)
         self._note(granted)
+        self._watch.expect(each for each in wanted if not granted[each.handle].status)
         found = [handle for handle, each in granted.items() if not each.status]
         if found:
             gathering.lose(Loss(tuple(self._names[handle] for handle in found), "the server did not have the node"))

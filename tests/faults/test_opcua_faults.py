@@ -146,3 +146,37 @@ async def test_class_19_a_queue_that_overflowed_is_counted_and_declared(machines
     assert counts["in_gaps"] == 4 and reasons == {"queue overflow at the server"}
     assert {signal for signal, *_ in record.gaps} == {"cnc-01/load"}, "the other signals are not in doubt"
     assert [reading.status for reading in record.of("cnc-01/load") if reading.value == 99.5] == ["Overflow"]
+
+
+async def test_class_18_a_subscription_that_lives_and_reports_nothing(machines: Machines, tmp_path: Path) -> None:
+    """Keep-alives go on coming, values change at the server, and not one of them is reported: found by reading, made anew, declared."""
+    assert machines.relay is not None
+    settings = settings_of(source_table(relay_port(machines.relay)).replace("lifetime_s", "watch_s = 0.1\nlifetime_s"))
+    async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell") >= 8, "first readings")
+        await machines.offer(5)
+        (subscription,) = (one for one in machines.subscriptions() if one._publishing_enabled)
+        await subscription.set_publishing_mode(False)
+        await machines.offer(5)
+        await until(lambda: (now := edge.status()) and "silences" in now.sources["cell"].terms and now.ready == ["cell"], "made anew")
+        await machines.offer(5)
+        stored = edge.stored("cell")
+        await machines.scan()
+        await until(lambda: edge.stored("cell") >= stored + 8, "the last scan")
+        status = edge.status()
+        assert status is not None and status.sources["cell"].failures == 1
+    counts, reasons = checked(tmp_path, machines.emitted)
+    assert counts["in_gaps"] and reasons == {"changed values were not reported"}
+
+
+async def test_class_18_silence_of_values_that_do_not_change_is_no_silence(machines: Machines, tmp_path: Path) -> None:
+    """Many looks at signals that stand still, and at values that came between two looks, find nothing."""
+    settings = settings_of(source_table(machines.port).replace("lifetime_s", "watch_s = 0.05\nlifetime_s"))
+    async with running_edge(tmp_path, settings, register_of("cnc-01", "cnc-02")) as edge:
+        await until(lambda: edge.stored("cell") >= 8, "first readings")
+        await asyncio.sleep(2)  # thirteen looks or so; nothing is asserted about how many
+        await machines.offer(20)
+        await until(lambda: edge.stored("cell") >= 8 * 21, "all scans")
+        status = edge.status()
+        assert status is not None and not status.sources["cell"].failures and "silences" not in status.sources["cell"].terms
+    assert checked(tmp_path, machines.emitted)[0]["in_gaps"] == 0

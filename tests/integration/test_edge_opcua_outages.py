@@ -86,6 +86,42 @@ async def test_the_servers_history_fills_an_outage_and_nothing_comes_twice(machi
     assert {signal for signal, *_ in record.gaps} == {f"cnc-{n:02}/{name}" for n in (1, 2) for name in ("parts", "program", "state")}
 
 
+async def test_members_of_arrays_come_from_the_history_too(machines: Machines, tmp_path: Path) -> None:
+    """An outage of an array is filled from the server's history, element by element, as the live way takes it apart."""
+    relay = machines.relay
+    assert relay is not None
+    node = machines.node("cnc-01.axes")
+    variable = await machines.server.nodes.objects.add_variable(node, "axes", [0.0, 0.0], ua.VariantType.Double)
+    emitted: dict[tuple[str, int], float] = {}
+
+    async def move(steps: int, first: int) -> None:
+        for step in range(first, first + steps):
+            time_us = now_us()
+            await machines.write("cnc-01.axes", ua.Variant([step / 2, step / 4], ua.VariantType.Double), time_us)
+            emitted["cnc-01/load", time_us] = step / 4
+            await asyncio.sleep(0.02)
+
+    table = source_table(relay_port(relay), signals="load").replace("s={equipment}.load", "s={equipment}.axes#[1]")
+    settings = settings_of(table.replace(', { id = "cnc-02", map = "cnc" }', ""))
+    await machines.server.historize_node_data_change([variable])
+    try:
+        await move(1, 0)
+        async with running_edge(tmp_path, settings, register_of("cnc-01")) as edge:
+            await until(lambda: edge.stored("cell"), "readings")
+            await move(5, 1)
+            relay.cut()
+            await move(10, 6)
+            await machines.forget()
+            relay.restore()
+            await until(lambda: edge.stored("cell") >= 16, "what was missed")
+            await move(1, 16)
+            await until(lambda: edge.stored("cell") >= 17, "the last")
+    finally:
+        await machines.server.dehistorize_node_data_change([variable])
+    record = Record(tmp_path)
+    assert record.check(emitted) == {"emitted": 17, "stored": 17, "in_gaps": 0} and not record.gaps
+
+
 async def test_many_subscriptions_stay_within_the_limits_and_together_give_everything(machines: Machines, tmp_path: Path) -> None:
     table = source_table(machines.port).replace("lifetime_s", "items = 3\nnotifications = 2\nlifetime_s")
     async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
