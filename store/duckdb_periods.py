@@ -15,13 +15,13 @@ DAY_US = 24 * HOUR_US
 STEP_US = HOUR_US // 6
 """Length of the prepared steps; longer ones are put together from these."""
 MONTH_US = 32 * DAY_US
-MERGE_RUNS = 8
+MERGE_RUNS = 16
 """A table of so many sorted runs is written anew as one."""
 MOST_TABLES = 5_000
 """Rows of further days stay where they are: a device with a mad clock must not make a table for each day of a century."""
 READING_COLUMNS = "series, source_time_us, delay_us, kind, f64, i64, text, quality, status"
 _READING_TYPES = """series INTEGER NOT NULL, source_time_us BIGINT NOT NULL, delay_us BIGINT NOT NULL, kind UTINYINT NOT NULL, f64 DOUBLE, i64 BIGINT,
-text VARCHAR, quality UTINYINT NOT NULL, status VARCHAR NOT NULL"""
+text VARCHAR, quality UTINYINT NOT NULL, status INTEGER NOT NULL"""
 _STEP_TYPES = "series INTEGER NOT NULL, start_us BIGINT NOT NULL, n BIGINT NOT NULL, low DOUBLE NOT NULL, high DOUBLE NOT NULL, total DOUBLE NOT NULL"
 NUMBER = "CASE kind WHEN 1 THEN f64 ELSE i64::DOUBLE END"
 TABLES = f"""

@@ -12,9 +12,10 @@ from typing import Any
 import duckdb
 import msgspec
 import numpy as np
+import pyarrow.compute as pc
 
 from store.duckdb_periods import NUMBER, READING_COLUMNS, STEP_US, TABLES, Periods, table_of
-from store.duckdb_rows import block_from, insert
+from store.duckdb_rows import Words, block_from, insert
 from store.engine import Aggregates, Capabilities, RefusedRows
 from store.latest import LatestRows, newest_rows
 from workshop.block import Block, concat, empty_block
@@ -22,7 +23,6 @@ from workshop.errors import ConfigError, NotConnected
 from workshop.window import HOUR_US, Window
 
 _TABLES = """
-CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, signal VARCHAR NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS position (cursor BIGINT NOT NULL);
 INSERT INTO position SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM position);
 """
@@ -69,10 +69,10 @@ class DuckdbEngine:
             self._connection = duckdb.connect(settings.path, config=config)
             self._connection.execute(TABLES)
             self._connection.execute(_TABLES)
-            self._ids = {name: number for number, name in self._connection.execute("SELECT id, signal FROM series ORDER BY id").fetchall()}
-            self._names = list(self._ids)
+            self._check_layout(settings.path)
+            self._series, self._statuses = Words(self._connection, "series", "signal"), Words(self._connection, "statuses", "status")
             # The first insert of a process is slow: an empty one is made before anybody waits for it.
-            insert(self._connection, empty_block(), np.zeros(1, np.int32))
+            insert(self._connection, empty_block(), np.zeros(1, np.int32), np.zeros(1, np.int32))
             self._cursor = int(self._connection.execute("SELECT cursor FROM position").fetchall()[0][0])
             self._waiting = int(self._connection.execute("SELECT count(*) FROM readings").fetchall()[0][0])
             self._periods = Periods(self._connection)
@@ -90,23 +90,22 @@ class DuckdbEngine:
         with self._writing:
             if cursor <= self._cursor:
                 return ()
-            fresh = [name for name in dict.fromkeys(block.signals) if name not in self._ids]
-            ids = {name: len(self._ids) + i for i, name in enumerate(fresh)}
-            place = np.array([self._ids.get(name, ids.get(name, 0)) for name in block.signals] or [0], np.int32)
+            words = ((self._series, self._series.fresh(block.signals)), (self._statuses, self._statuses.fresh(block.statuses)))
+            place, said = (own.numbers(named, fresh) for (own, fresh), named in zip(words, (block.signals, block.statuses), strict=True))
             try:
                 with self._connection.cursor() as connection:
                     connection.begin()
-                    if ids:
-                        connection.executemany("INSERT INTO series VALUES (?, ?)", [[number, name] for name, number in ids.items()])
+                    for own, fresh in words:
+                        own.add(connection, fresh)
                     if len(block):
-                        insert(connection, block, place)
+                        insert(connection, block, place, said)
                     connection.execute("UPDATE position SET cursor = ?", [cursor])
                     connection.commit()
             except duckdb.Error as error:
                 # Closing the cursor has rolled the transaction back.
                 raise self._cannot("write", error) from error
-            self._names.extend(fresh)
-            self._ids.update(ids)
+            for own, fresh in words:
+                own.keep(fresh)
             self._cursor = cursor
             self._waiting += len(block)
             self._latest.update(block)
@@ -174,7 +173,7 @@ class DuckdbEngine:
         """Computed by DuckDB over good and uncertain numbers; steps of whole ten minutes from the prepared ones."""
         if step_us < 1:
             raise ConfigError(f"aggregate: step_us is {step_us}, must be at least 1")
-        number = self._ids.get(signal, -1)
+        number = self._series.ids.get(signal, -1)
         whole_us = window.start_us
         if step_us % STEP_US == 0 and window.start_us % STEP_US == 0:
             whole_us += window.length_us // STEP_US * STEP_US
@@ -217,7 +216,7 @@ class DuckdbEngine:
             rows = self._newest(missing, Window(start_us, time_us))
             found.append(rows)
             seen = set(rows.signals)
-            missing = [number for number in missing if self._names[number] not in seen]
+            missing = [number for number in missing if self._series.names[number] not in seen]
         return newest_rows(concat(found), signals)
 
     def count(self) -> int:
@@ -233,7 +232,7 @@ class DuckdbEngine:
         self._connection.close()
 
     def _known(self, signals: Sequence[str]) -> list[int]:
-        return [self._ids[name] for name in dict.fromkeys(signals) if name in self._ids]
+        return [self._series.ids[name] for name in dict.fromkeys(signals) if name in self._series.ids]
 
     def _newest(self, ids: list[int], window: Window) -> Block:
         if not ids:
@@ -243,7 +242,7 @@ class DuckdbEngine:
 
     def _latest_stored(self) -> Block:
         """The newest row of every series: from what has not settled, then day by day backwards for the series that are left."""
-        blocks, missing = [], set(self._ids.values())
+        blocks, missing = [], set(self._series.ids.values())
         for day in (None, *reversed(self._periods.days(_EARLIEST, _LATEST))):
             table = "readings" if day is None else table_of("day", day)
             found = self._connection.sql(f"SELECT series, max(source_time_us) AS t FROM {table} GROUP BY series").to_arrow_table()  # noqa: S608
@@ -275,4 +274,15 @@ class DuckdbEngine:
         return NotConnected(f"{self._path}: DuckDB cannot {what} ({str(error).splitlines()[0]}); check the disk's free space")
 
     def _block(self, table: Any) -> Block:
-        return block_from(table, self._names)
+        if table.num_rows and int(pc.max(table["status"]).as_py()) >= len(self._statuses.names):
+            # Rows of a transaction that has just been committed: its writer is about to note their statuses.
+            with self._writing:
+                pass
+        return block_from(table, self._series.names, self._statuses.names)
+
+    def _check_layout(self, path: str) -> None:
+        found = self._connection.execute(
+            "SELECT data_type FROM duckdb_columns() WHERE table_name = 'readings' AND column_name = 'status'").fetchall()
+        if found != [("INTEGER",)]:
+            self._connection.close()
+            raise ConfigError(f"{path}: written by an older program, in another layout; 'chejian gateway rebuild' makes it again from the archive")

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from store.duckdb_periods import DAY_US, STEP_US
 from store.engines.duckdb import DuckdbEngine, DuckdbSettings, open_engine
 from tests.unit.gateway.plant import START_US, ramp
 from workshop.block import Block, block_of
+from workshop.errors import ConfigError, NotConnected
 from workshop.reading import Quality, Reading, Value
 from workshop.window import Window
 
@@ -147,3 +150,35 @@ def test_rows_that_come_while_others_settle_are_neither_lost_nor_doubled(tmp_pat
     again = open_engine(DuckdbSettings(str(tmp_path / "e.duckdb")))
     assert (again.count(), again.cursor()) == (30_000, 60)
     again.close()
+
+
+def test_statuses_are_numbered_and_come_back_after_a_restart_and_after_a_failed_write(tmp_path: Path) -> None:
+    settings = DuckdbSettings(str(tmp_path / "e.duckdb"))
+    engine = open_engine(settings)
+    words = ["", "GoodClamped", "不好'; --", "Ω" * 300]
+    said = block_of([Reading("m-1/gauge", START_US + n, START_US, float(n), Quality.GOOD, word) for n, word in enumerate(words)])
+    engine.write(said, 1)
+    fresh = block_of([Reading("m-3/new", START_US, START_US, 1.0, Quality.GOOD, "New")])
+    broken = msgspec.structs.replace(fresh, source_time_us=np.zeros(7, np.int64))
+    with pytest.raises((NotConnected, ValueError)):
+        engine.write(broken, 2)
+    engine.write(block_of([Reading("m-2/gauge", START_US, START_US, 1.0, Quality.GOOD, "Later")]), 2)
+    for settle in (False, True):
+        engine.maintain(START_US, settle=settle)
+        assert [r.status for r in engine.read(["m-1/gauge", "m-2/gauge"], ALL).readings()] == [*words, "Later"]
+    engine.close()
+    engine = open_engine(settings)
+    engine.write(block_of([Reading("m-2/gauge", START_US + 1, START_US, 1.0, Quality.GOOD, "Last")]), 3)
+    assert [r.status for r in engine.read(["m-1/gauge", "m-2/gauge"], ALL).readings()] == [*words, "Later", "Last"]
+    assert engine.read(["m-3/new"], ALL).readings() == []
+    engine.close()
+
+
+def test_a_file_of_an_older_layout_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "old.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            "CREATE TABLE readings (series INTEGER, source_time_us BIGINT, delay_us BIGINT, kind UTINYINT, f64 DOUBLE, i64 BIGINT, text VARCHAR,"
+            " quality UTINYINT, status VARCHAR)")
+    with pytest.raises(ConfigError, match=r"older program.*gateway rebuild"):
+        open_engine(DuckdbSettings(str(file)))
