@@ -1,5 +1,6 @@
 """The edge that imports: it reads files instead of machines, and is enrolled, signed and announced like every edge. Its provenance is imported."""
 
+import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,7 +61,9 @@ class Importer:
         self._rules = rules
         self._url, self._done, self._state = url.rstrip("/"), folder / DONE, folder / UNDER_WAY
         self._journal = EdgeJournal.open(folder / "journal.sqlite", edge=edge, provenance=Provenance.IMPORTED, key=key, clock=clock)
-        self._client = httpx.Client(timeout=60, trust_env=False, headers={"Authorization": f"Bearer {answer.token}"})
+        self._client = httpx.Client(
+            timeout=60, trust_env=False, verify=ssl.create_default_context(), headers={"Authorization": f"Bearer {answer.token}"},
+        )
         # One thread sends while this one reads and seals; the journal is only used here.
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="import")
         self._sending: Future[int] | None = None

@@ -1,5 +1,7 @@
 """Enrolment: an edge shows its one-time token and its new public key, and learns its bearer token and whom it talks to."""
 
+import ssl
+
 import httpx
 import msgspec
 
@@ -24,7 +26,7 @@ def enrol(url: str, token: str, edge: str, key: SigningKey) -> EnrolAnswer:
     try:
         answer = httpx.post(
             f"{url.rstrip('/')}/v1/enrol", content=msgspec.json.encode(request), headers={"Content-Type": "application/json"}, timeout=_TIMEOUT_S,
-            trust_env=False,
+            trust_env=False, verify=ssl.create_default_context(),
         )
     except httpx.HTTPError as error:
         raise NotConnected(f"{where}: {str(error) or type(error).__name__}; is the gateway running there?") from error

@@ -2,6 +2,7 @@
 
 import random
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from email.utils import parsedate_to_datetime
 from typing import ClassVar
@@ -37,7 +38,8 @@ def present(token: Token) -> str:
 
 
 def open_client(url: str, token: Token, timeout_s: float, keep_alive_s: float = KEEP_ALIVE_S) -> httpx.AsyncClient:
-    """A client of the gateway; proxies of the environment are not ours to use.
+    """A client of the gateway; proxies of the environment are not ours to use. A gateway's certificate must be known to the system's store, or to the
+    file that SSL_CERT_FILE names.
 
     A connection on which nothing comes back is given up within twice `keep_alive_s`, whoever swallows it: the kernel probes idle ones and gives up
     what is not confirmed (RFC 1122 4.2.3.6, RFC 5482), and no answer is waited for longer.
@@ -50,7 +52,8 @@ def open_client(url: str, token: Token, timeout_s: float, keep_alive_s: float = 
     # A tenth is left for noticing.
     answer_s = min(timeout_s, 1.8 * keep_alive_s)
     transport = httpx.AsyncHTTPTransport(
-        trust_env=False, limits=httpx.Limits(keepalive_expiry=4 * keep_alive_s), socket_options=list(_socket_options(keep_alive_s))
+        trust_env=False, verify=ssl.create_default_context(),
+        limits=httpx.Limits(keepalive_expiry=4 * keep_alive_s), socket_options=list(_socket_options(keep_alive_s))
     )
     timeout = httpx.Timeout(answer_s, connect=min(answer_s, keep_alive_s))
     return httpx.AsyncClient(base_url=url, auth=_Bearer(token), timeout=timeout, trust_env=False, transport=transport)

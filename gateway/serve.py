@@ -3,8 +3,10 @@
 import contextlib
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -20,6 +22,7 @@ from workshop.window import Clock
 GRACE_S = 5
 DRAIN_S = 10.0
 KEEP_S = 5.0
+CERTIFICATE_S = 1.0
 
 log = structlog.get_logger()
 
@@ -49,6 +52,9 @@ def run(settings: GatewaySettings, clock: Clock, *, stop: threading.Event | None
             threading.Thread(target=keep, args=(house, ended), name=name, daemon=True)
             for name, keep in (("checkpoints", _keep_checkpoints), ("engine keeper", _keep_engine))
         ]
+        if server.config.ssl is not None:
+            renewing = (settings, server.config.ssl, ended)
+            keepers.append(threading.Thread(target=_keep_certificate, args=renewing, name="certificate", daemon=True))
         if stop is not None:
             keepers.append(threading.Thread(target=_wait_to_stop, args=(stop, ended, server), name="stop", daemon=True))
         for keeper in keepers:
@@ -154,6 +160,30 @@ def _keep_engine(house: House, ended: threading.Event) -> None:
                     writer.engine.maintain(house.clock())
         except NotConnected as error:
             log.warning("engine could not keep house", reason=str(error))
+
+
+def _keep_certificate(settings: GatewaySettings, context: ssl.SSLContext, ended: threading.Event) -> None:
+    """A new certificate in the files counts for the next connection, without a restart; a bad one is said, and the old one stays."""
+    files = (Path(settings.tls_certificate), Path(settings.tls_key))
+
+    def stamps() -> list[tuple[int, int]]:
+        return [(found.st_mtime_ns, found.st_ino) for found in (file.stat() for file in files)]
+
+    seen, said = stamps(), ""
+    while not ended.wait(CERTIFICATE_S):
+        try:
+            now = stamps()
+            if now == seen:
+                continue
+            # Into a context to throw away first: a certificate without its key would spoil the one in use.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+            context.load_cert_chain(*files)
+            log.info("certificate renewed", file=str(files[0]))
+            seen, said = now, ""
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            if str(error) != said:
+                said = str(error)
+                log.warning("certificate cannot be renewed; the old one stays", file=str(files[0]), reason=said)
 
 
 def _wait_to_stop(stop: threading.Event, ended: threading.Event, server: _Server) -> None:

@@ -1,5 +1,6 @@
 """`chejian import` and `chejian export`: history from and to CSV and Parquet."""
 
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,7 +101,10 @@ def _invite(url: str, edge: str, admin_token: Path) -> str:
 
     headers = {"Authorization": f"Bearer {read_file(admin_token).decode('utf-8', 'replace').strip()}"}
     try:
-        answer = httpx.post(f"{url.rstrip('/')}/v1/edges", json={"edge": edge, "provenance": "imported"}, headers=headers, trust_env=False)
+        answer = httpx.post(
+            f"{url.rstrip('/')}/v1/edges", json={"edge": edge, "provenance": "imported"}, headers=headers, trust_env=False,
+            verify=ssl.create_default_context(),
+        )
     except httpx.HTTPError as error:
         raise NotConnected(f"{url}: {error or type(error).__name__}; is the gateway running there?") from error
     if not answer.is_success:

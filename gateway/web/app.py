@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator
 
 import httpx
@@ -53,7 +54,8 @@ def create_app(*, url: str, token: str, language: str, window_from_us: int | Non
     if language not in LANGUAGES:
         raise ConfigError(f"page: no language '{language}'; there are {', '.join(LANGUAGES)}")
     try:
-        client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=10.0, trust_env=False)
+        headers = {"Authorization": f"Bearer {token}"}
+        client = httpx.AsyncClient(base_url=url, headers=headers, timeout=10.0, trust_env=False, verify=ssl.create_default_context())
     except httpx.InvalidURL as error:
         raise ConfigError(f"page: '{url}' is not a URL such as http://127.0.0.1:8410") from error
     feed = Feed(client, window_from_us)

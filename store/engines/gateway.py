@@ -1,5 +1,6 @@
 """A running gateway as an engine: reads over its HTTP API, readings as Arrow; rows go to a gateway as signed batches, not through here."""
 
+import ssl
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -50,7 +51,8 @@ class GatewayEngine:
         self._url = settings.url.rstrip("/")
         self._page_rows = settings.page_rows
         headers = {"Authorization": f"Bearer {settings.token}"}
-        self._client = httpx.Client(base_url=self._url, headers=headers, timeout=settings.timeout_s, trust_env=False)
+        context = ssl.create_default_context()
+        self._client = httpx.Client(base_url=self._url, headers=headers, timeout=settings.timeout_s, trust_env=False, verify=context)
 
     def write(self, block: Block, cursor: int) -> Sequence[RefusedRows]:
         """Refused: an index has no right to write.
