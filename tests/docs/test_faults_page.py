@@ -1,4 +1,4 @@
-"""docs/faults.md names tests that exist, and at least one for every class of fault that is the edge's."""
+"""docs/faults.md names tests that exist, and at least one for every class of fault."""
 
 import ast
 import re
@@ -6,7 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/faults.md").read_text(encoding="utf-8")
-CLASSES = {*range(1, 10), *range(11, 14), *range(16, 21), *range(22, 26)}
+CLASSES = set(range(1, 26))
+ELSEWHERE = {15}
+"""Its tests are among those of backup and restore."""
 
 
 def functions(path: Path) -> set[str]:
@@ -18,7 +20,7 @@ def test_every_class_has_a_test_named_after_it() -> None:
     assert set(rows) == CLASSES
     for number, tests in rows.items():
         named = re.findall(r"::test_class_(\d+(?:_and_\d+)*)_", tests)
-        assert any(str(number) in name.split("_and_") for name in named), number
+        assert number in ELSEWHERE or any(str(number) in name.split("_and_") for name in named), number
 
 
 def test_what_the_page_names_exists() -> None:
