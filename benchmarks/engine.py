@@ -107,7 +107,8 @@ def main() -> None:
         print(f"{'question':52} {'best ms':>8} {'median':>8} {'bar':>5}")
         for title, bar, ask in questions:
             best, median = timed(ask)
-            print(f"{title:52} {best:8.1f} {median:8.1f} {bar:>5}")
+            word = "" if not bar else "met" if median < float(bar) else "MISSED"
+            print(f"{title:52} {best:8.1f} {median:8.1f} {bar:>5} {word}")
         engine.close()
 
 

@@ -29,6 +29,8 @@ from workshop.reading import ValueKind
 EDGES, SIGNALS, START_US = 4, 10, 1_790_000_000_000_000
 FRAMES = 8
 LINES = 5_000
+BARS = {"batches-2000": 400_000, "batches-200": 100_000, "lines": 150_000}
+"""Readings a second that must be durable and in the engine."""
 REGISTER_HEAD = """
 [workshop]
 id = "bench"
@@ -211,7 +213,13 @@ def _run(
     cpu_s = gateway.cpu_s() - before_s
     grown = (gateway.seen.memory_info().rss - before_bytes) / 2**20
     print(f"{kind:14} {total:>11,} {total / sent_s:>12,.0f} {total / indexed_s:>12,.0f} {np.percentile(took_ms, 50):>7.0f} "
-          f"{np.percentile(took_ms, 99):>7.0f} {cpu_s / total * 1e6:>9.2f} {total / max(prepared_s, 1e-9):>12,.0f} {grown:>8.0f}", flush=True)
+          f"{np.percentile(took_ms, 99):>7.0f} {cpu_s / total * 1e6:>9.2f} {total / max(prepared_s, 1e-9):>12,.0f} {grown:>8.0f} "
+          f"{_judged(kind, total / indexed_s)}", flush=True)
+
+
+def _judged(kind: str, per_s: float) -> str:
+    bar = BARS.get(kind)
+    return "" if bar is None else f"{bar:>10,} {'met' if per_s >= bar else 'MISSED'}"
 
 
 def _wait(done: Callable[[], bool]) -> None:
@@ -228,7 +236,7 @@ def main() -> None:
     parser.add_argument("--kinds", default="batches-2000,batches-200,lines")
     given = parser.parse_args()
     print(f"{'kind':14} {'readings':>11} {'durable/s':>12} {'in engine/s':>12} {'p50 ms':>7} {'p99 ms':>7} {'CPU-s/M':>9} {'generator/s':>12} "
-          f"{'MiB more':>8}")
+          f"{'MiB more':>8} {'bar':>10}")
     for kind in given.kinds.split(","):
         measure(kind, given.seconds)
 

@@ -166,7 +166,8 @@ def measure(folder: Path, seconds: float, per_s: float, seal_s: float) -> None:
     gateway.process.wait(60)
     for title, took, bar in (("machine to /v1/live", live_ms, 250.0), ("machine to engine", engine_ms, seal_s * 1000 + 500)):
         p50, p99 = np.percentile(took, (50, 99))
-        print(f"{title:22} {len(took):>7,} values  p50 {p50:7.0f} ms  p99 {p99:7.0f} ms  worst {max(took):7.0f} ms  bar {bar:.0f} ms")
+        print(f"{title:22} {len(took):>7,} values  p50 {p50:7.0f} ms  p99 {p99:7.0f} ms  worst {max(took):7.0f} ms  bar {bar:.0f} ms: "
+              + ("met" if p99 < bar else "MISSED"))
     third = len(sizes) // 3
     slope = np.polyfit(np.arange(len(sizes) - third) / 60, sizes[third:], 1)[0]
     print(f"gateway's memory: {sizes[0]:.0f} MiB at first, {sizes[third]:.0f} after a third, {sizes[-1]:.0f} at the end, "
