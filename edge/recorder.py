@@ -122,17 +122,21 @@ class Recorder:
         gaps: list[Gap] = []
         refused = [(source, refusal.payload, refusal.reason) for source, delivery in items for refusal in delivery.refusals]
         skewed = 0
+        past: tuple[int, int] | None = None
         for source, run in _runs(items):
             whole = concat([delivery.block for delivery in run]) if len(run) > 1 else run[0].block
             is_even = len(run) > 1 and self.resume.goes_on(whole)
             for admitted, ended in [(whole, list[Gap]())] if is_even else [self._admit(delivery) for delivery in run]:
                 gaps += ended
                 if len(admitted):
+                    if run[0].is_historical:
+                        low, high = int(admitted.source_time_us.min()), int(admitted.source_time_us.max()) + 1
+                        past = (low, high) if past is None else (min(low, past[0]), max(high, past[1]))
                     limit_us = self._max_skew_us if not run[0].is_historical else I64_MAX
                     block, count = mark_skew(admitted, self.resume.machine_signals, limit_us)
                     skewed += count
                     blocks.append((source, block))
-        await self._append([block for _, block in blocks], gaps, refused)
+        await self._append([block for _, block in blocks], gaps, refused, past)
         self.skewed += skewed
         self.refused += len(refused)
         return blocks
@@ -143,11 +147,13 @@ class Recorder:
         self.resume.expect(delivery.repeats)
         return self.resume.admit(delivery.block)
 
-    async def _append(self, blocks: Sequence[Block], gaps: Sequence[Gap], refused: Sequence[tuple[str, bytes, str]] = ()) -> None:
+    async def _append(
+        self, blocks: Sequence[Block], gaps: Sequence[Gap], refused: Sequence[tuple[str, bytes, str]] = (), past: tuple[int, int] | None = None
+    ) -> None:
         tracks = self.resume.tracks()
         try:
             if blocks or gaps or tracks or refused:
-                await self._patiently(self._journal.append, blocks, gaps, tracks, refused)
+                await self._patiently(self._journal.append, blocks, gaps, tracks, refused, past)
         except Rejected:
             self.resume.undo()
             raise

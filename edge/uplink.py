@@ -16,6 +16,7 @@ from time import monotonic
 import httpx
 import msgspec
 
+from edge.announce import announce
 from edge.catch_up import CatchUp
 from edge.config import SealBlock
 from edge.gateway_link import KEEP_ALIVE_S, Backoff, Body, Token, open_client, present, problem_of, retry_after_s
@@ -151,11 +152,27 @@ class Uplink:
             chosen = _chosen(pending)
             if self.state.state == "idle":  # otherwise what was said last stands until an attempt succeeds
                 self._become("sending")
+            if (wait_s := await self._announce(chosen[-1][0])) is not None:
+                return wait_s
             return await self._post(chosen, is_behind=len(pending) > len(chosen) or len(pending) >= HANDED_OUT)
         except ConfigError as error:
             return self._stop(str(error))
         except NotConnected as error:
             return self._later(str(error))
+
+    async def _announce(self, seq: int) -> float | None:
+        """Announces back-fill up to this batch; None when all is on record, otherwise how long to wait, s."""
+        for past in await self._worker.call(self._journal.unannounced, seq):
+            try:
+                answer = await announce(self._client, self._journal, past)
+            except httpx.HTTPError as error:
+                return self._later(f"{self._url}: {str(error) or type(error).__name__}")
+            if answer is not None:
+                problem = problem_of(answer)
+                said = f"{self._url}: back-fill: {answer.status_code} {problem.type}: {problem.detail or problem.title}"
+                return self._stop(said) if answer.status_code in (401, 403) else self._later(said, retry_after_s(answer))
+            await self._worker.call(self._journal.announced, past.number)
+        return None
 
     def _from_next(self) -> list[tuple[int, SealedBatch]]:
         return self._journal.from_seq(self._next or 1)
@@ -179,6 +196,7 @@ class Uplink:
                 return self._later(f"{said}; it contradicts itself")
             _log.warning("%s; sending from batch %d", said, problem.watermark + 1)
             self._next = problem.watermark + 1
+            await self._worker.call(self._journal.announce_again, self._next)
             if not await self._worker.call(self._from_next):
                 return await self._resume(problem.watermark)
             return 0.0
@@ -192,6 +210,7 @@ class Uplink:
         told = watermark if epoch == self._journal.epoch else 0
         if mine and told < self._journal.watermark and self._next is None and not self.is_stopped:
             _log.warning("%s: stands at batch %d, %d were acknowledged: it was restored; sending again", self._url, told, self._journal.watermark)
+            await self._worker.call(self._journal.announce_again, told + 1)
             self._next = told + 1
             self._sealed.set()
 

@@ -12,6 +12,8 @@ from store.journal_batches import SCHEMA as BATCHES_SCHEMA
 from store.journal_fragment import encode_fragment, encode_span_columns
 from store.journal_memory import SCHEMA as MEMORY_SCHEMA
 from store.journal_memory import Memory, MemoryTables
+from store.journal_past import SCHEMA as PAST_SCHEMA
+from store.journal_past import PastTables
 from store.journal_positions import RECENT_SCHEMA, Positions, ends_of
 from store.journal_positions import SCHEMA as POSITIONS_SCHEMA
 from store.journal_room import JournalRoom
@@ -30,7 +32,7 @@ from workshop.window import Clock
 
 __all__ = ["DEFAULT_LIMITS", "FORMAT", "HANDED_OUT", "EdgeJournal", "JournalLimits", "JournalStatus", "WhenFull"]
 
-FORMAT = 3
+FORMAT = 4
 _QUARANTINE_ITEMS, _QUARANTINE_BYTES = 10_000, 2**20
 _SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -40,16 +42,17 @@ _SCHEMA = (
     *POSITIONS_SCHEMA,
     *BATCHES_SCHEMA,
     *MEMORY_SCHEMA,
+    *PAST_SCHEMA,
 )
 # Format 2 counts what was dropped, and marks the parts of which that is true: an older program would take them for damaged ones. Format 3 keeps how
-# far signals are in one row a commit: an older program would begin too early.
-_MIGRATIONS = {1: (*MEMORY_SCHEMA, "INSERT OR IGNORE INTO meta VALUES ('dropped', 0)"), 2: (RECENT_SCHEMA,)}
+# far signals are in one row a commit: an older program would begin too early. Format 4 knows of back-fill, which an older program would not announce.
+_MIGRATIONS = {1: (*MEMORY_SCHEMA, "INSERT OR IGNORE INTO meta VALUES ('dropped', 0)"), 2: (RECENT_SCHEMA,), 3: PAST_SCHEMA}
 Refused = tuple[str, bytes, str]
 """(source, payload, reason) of what a source sent and nobody can read."""
 DEFAULT_LIMITS = JournalLimits()
 
 
-class EdgeJournal(JournalRoom, JournalStatements):
+class EdgeJournal(JournalRoom, JournalStatements, PastTables):
     """The journal of one edge in one epoch. Calls block on the disk: make them from one worker thread.
 
     Every method raises NotConnected when the disk is full or refuses (nothing was stored, try again) and ConfigError when the file is damaged.
@@ -107,13 +110,15 @@ class EdgeJournal(JournalRoom, JournalStatements):
             self._db.execute_many("INSERT INTO meta VALUES (?, ?)", meta.items())
 
     def append(
-        self, blocks: Sequence[Block], gaps: Sequence[Gap] = (), tracks: Mapping[str, Track] | None = None, refused: Sequence[Refused] = ()
+        self, blocks: Sequence[Block], gaps: Sequence[Gap] = (), tracks: Mapping[str, Track] | None = None, refused: Sequence[Refused] = (),
+        past: tuple[int, int] | None = None,
     ) -> None:
         """Stores the readings and gaps in one transaction with one fsync. When it returns they are on disk and the source may be told.
 
         Args:
             tracks: how far signals are with this, for `remembered`.
             refused: source data for quarantine, as in `quarantine`.
+            past: [from, to) in µs of the readings among these that are back-fill: their batches are to be announced.
         Raises:
             Rejected: readings or gaps that could never be sealed; nothing was stored, quarantine them.
             NotConnected: the disk, or the journal's own limit, is full: nothing was stored, the source waits.
@@ -133,6 +138,8 @@ class EdgeJournal(JournalRoom, JournalStatements):
             if fragment is not None:
                 row = (len(block), hashlib.sha256(fragment).digest(), encode_span_columns(*spans), fragment)
                 self._db.execute("INSERT INTO fragments (rows, digest, span, data) VALUES (?, ?, ?, ?)", row)
+                if past is not None:
+                    self._store_past(*past)
             if gaps:
                 self._store_gaps(gaps)
             for item in refused:
@@ -189,6 +196,8 @@ class EdgeJournal(JournalRoom, JournalStatements):
                 ))
                 prev = sha256_hex(header)
                 kept.append(self._batches.add(seq, header, self._key.sign("batch", header), parts))
+            if seq > self._last_seq:
+                self._seal_past(self._last_seq + 1, seq)
             for data, reason in damaged:
                 self._store_quarantine("journal", data, reason)
             self._memory.declare(lost)

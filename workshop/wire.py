@@ -85,6 +85,18 @@ class ResumePost(msgspec.Struct, forbid_unknown_fields=True):
     """Of the edge, kind "resume", base64."""
 
 
+class AnnouncementPost(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/announcements`: batches with readings of the past, half-open in time, µs; the same again is one entry."""
+
+    edge: str
+    epoch: int
+    from_seq: int
+    to_seq: int
+    from_us: int
+    to_us: int
+    why: str
+
+
 class RotationPost(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /v1/edges/{edge}/rotation`: a new key of the edge."""
 

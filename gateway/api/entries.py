@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -42,6 +43,11 @@ def routes(house: House) -> APIRouter:
         entry = house.archive.control_entries(index, end=index + 1)[0]
         return EntryRow(entry.index, entry.kind, entry.time_us, entry.author, entry.body)
 
+    def same(kind: str, given: Body, author: str) -> EntryRow | None:
+        """The entry in which this author said this already: an edge says it again when the answer was lost."""
+        said = msgspec.to_builtins(given)
+        return next((entry for entry in rows(kind) if (entry.author, entry.body) == (author, said)), None)
+
     def add_list(path: str, kind: str, writers: tuple[Role, ...], derived: bool) -> None:
         shape = KINDS[kind]
         writer = Annotated[Caller, Depends(needs(house.access, *writers, derived=derived))]
@@ -51,6 +57,8 @@ def routes(house: House) -> APIRouter:
         async def post(request: Request, caller: writer) -> Response:
             given = await json_body(request, shape)
             _check(given, caller, house)
+            if isinstance(given, Announcement) and (known := await run_in_threadpool(same, kind, given, caller.author)) is not None:
+                return json_answer(known)
             return json_answer(row(await run_in_threadpool(house.archive.add, given, author=caller.author)))
 
         @router.get(f"/v1/{path}", summary=f"All control entries of kind {kind}", responses=answers("EntryRow", many=True), name=f"get_{path}")

@@ -3,15 +3,18 @@
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from store.journal import JournalLimits, WhenFull
-from tests.faults.site import Site
+from tests.faults.site import SIGNALS, T0, Site
 from tests.faults.wire import Fault
 from tests.unit.edge.rig import until
 from tests.unit.gateway.plant import Process, admin_of, bearer
+from workshop.batch import ClockState
+from workshop.reading import Reading
 
 HOUR_US = 3_600_000_000
 
@@ -144,4 +147,39 @@ async def test_class_22_a_revoked_token_is_refused_and_a_new_one_taken_without_a
         await asyncio.to_thread(site.enrol)
         await site.delivered()
     assert site.check()["in_gaps"] == 0
+    site.close()
+
+
+async def test_back_fill_is_announced_before_it_is_delivered_once_and_after_a_restart_too(gateway: Process, tmp_path: Path) -> None:
+    """Batches of the past are on record for as long as they lie in the journal; what came live is not announced."""
+    site = Site(tmp_path, gateway, "edge-past")
+    old = [Reading(signal, T0 + step, T0 + 10**9, 1.5) for step in (5, 9) for signal in SIGNALS]
+    site.emit(3, start_us=T0 - 10**6)
+    async with site.recording() as recorder:
+        await site.record(recorder, old, is_historical=True)
+    site.journal.close()  # the fragment is on disk, and nobody was told
+    site.journal = site.open()
+    site.journal.seal(ClockState())
+    site.emit(3, start_us=T0 + 2 * 10**9)
+    said = {"edge": "edge-past", "epoch": site.journal.epoch, "from_seq": 2, "to_seq": 2, "from_us": T0 + 5, "to_us": T0 + 10, "why": "back-fill"}
+    async with httpx.AsyncClient(base_url=gateway.url, headers=bearer(admin_of(gateway.folder))) as client:
+
+        async def announced() -> list[dict[str, Any]]:
+            return [row for row in (await client.get("/v1/announcements")).json() if row["body"]["edge"] == "edge-past"]
+
+        site.wire.set(Fault.LOSE_ANSWERS)  # said, and the edge does not know: it says it again
+        async with site.sending():
+            await until(lambda: site.wire.lost_answers >= 3, "answers are lost")
+            assert [row["body"] for row in await announced()] == [said]
+            assert site.journal.watermark == 0, "nothing is delivered before it is announced"
+            site.wire.set(Fault.NONE)
+            await site.delivered()
+        assert site.journal.unannounced(100) == []
+        site.journal.announce_again(2)
+        assert [past.from_seq for past in site.journal.unannounced(100)] == [2]
+        site.emit(3, start_us=T0 + 3 * 10**9)
+        async with site.sending():
+            await site.delivered()
+        assert [row["body"] for row in await announced()] == [said], "the same again is one entry"
+    assert site.check(is_ordered=False)["in_gaps"] == 0
     site.close()
