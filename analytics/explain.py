@@ -70,7 +70,7 @@ def explain(
         return word("undefined") if value is None else f"{value} {indicator.unit}" if indicator.unit != "1" else str(value)
 
     parts = [
-        (word("window"), [f"[{_time(window.start_us, register)}, {_time(window.end_us, register)}) {register.time_zone}"]),
+        (word("window"), [f"[{local_time(window.start_us, register)}, {local_time(window.end_us, register)}) {register.time_zone}"]),
         (word("value"), [shown(result.value)]),
         (word("interval"), [f"{shown(result.low)} … {shown(result.high)} ({result.method})"]),
     ]
@@ -148,7 +148,8 @@ def _with_ages(register: Workshop, numerator: int, denominator: int) -> Workshop
     return msgspec.structs.replace(register, equipment=tuple(changed(item) for item in register.equipment))
 
 
-def _time(time_us: int, register: Workshop) -> str:
+def local_time(time_us: int, register: Workshop) -> str:
+    """A time as people in the workshop read it."""
     local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).astimezone(zone_of(register))
     return local.isoformat(sep=" ", timespec="seconds" if time_us % SECOND_US == 0 else "microseconds")
 

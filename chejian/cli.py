@@ -70,12 +70,13 @@ def register_commands() -> None:
         policy,
         register,
         simulate,
+        trace,
     )
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
         energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness,
-        import_export, doctor,
+        import_export, doctor, trace,
     )
     for module in groups:
         module.add_to(app)

@@ -27,6 +27,7 @@ from gateway.api import (
     requests,
     setup,
     tiles,
+    trace,
 )
 from gateway.documents import document
 from gateway.house import House
@@ -53,6 +54,7 @@ GROUPS = (
     alerts,
     engines,
     northbound,
+    trace,
 )
 """Files of routes; `SHAPES` of a file are the shapes of its bodies and answers that stand elsewhere than in `gateway.shapes` or `workshop.wire`."""
 

@@ -86,7 +86,8 @@ def history(
         improvement: what got better on the way; None for the usual one, `Improvement(after=0)` for none.
         workers: processes; the result does not depend on it.
         progress: is told the equipment that is done.
-        detail: CNC machines also show coolant_flow, coolant_level, tool_number and tool_wear, as their richer faces do live.
+        detail: CNC machines also show coolant_flow, coolant_level, tool_number, tool_wear, operation_number, part_serial, order and material_lot, as
+            their richer faces do live.
 
     Raises:
         SimulatorError: impossible numbers; the folder holds a history already or cannot be written to.

@@ -10,6 +10,7 @@ import msgspec
 
 from workshop.canonical import canonical_json, sha256_hex
 from workshop.errors import ConfigError
+from workshop.identifier import PREFIX
 from workshop.signal import Signal, SignalKind, signal_id
 
 EQUIPMENT_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -108,6 +109,9 @@ class Workshop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tariff: tuple[TariffPeriod, ...] = ()
     currency: str = "CNY"
     v: int = 1
+    identifier_prefix: str | msgspec.UnsetType = msgspec.UNSET
+    """88.<node>.<enterprise>, the prefix of the identifiers of its parts (工业互联网标识), of which the shape alone is checked; not written where
+    there is none."""
 
     @property
     def digest(self) -> str:
@@ -168,7 +172,7 @@ def parse_register(text: bytes | str, file: str) -> Workshop:
     allowed = set(Workshop.__struct_fields__) - set(rest) - {"v"}
     if unknown := set(raw.workshop) - allowed:
         raise ConfigError(f"{file}: [workshop] has no key '{min(unknown)}'; there are {', '.join(sorted(allowed))}")
-    if missing := allowed - set(raw.workshop) - {"currency"}:
+    if missing := allowed - set(raw.workshop) - {"currency", "identifier_prefix"}:
         raise ConfigError(f"{file}: [workshop] lacks the key '{min(missing)}'")
     workshop = Workshop(**raw.workshop, **rest)  # type: ignore[arg-type]
     check_register(workshop, file)
@@ -188,6 +192,8 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
         ZoneInfo(workshop.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError(f"{file}: [workshop] time_zone '{workshop.time_zone}' is not an IANA zone such as Asia/Shanghai") from error
+    if isinstance(workshop.identifier_prefix, str) and not PREFIX.fullmatch(workshop.identifier_prefix):
+        raise ConfigError(f"{file}: [workshop] identifier_prefix '{workshop.identifier_prefix[:60]}': not of the form 88.118.1")
     processes = {process.id for process in workshop.processes}
     if len(processes) != len(workshop.processes):
         raise ConfigError(f"{file}: a process stands twice; give each its own id")

@@ -115,7 +115,7 @@ def groups(
     item = _find(identifier)
     if by not in BY:
         raise ConfigError(f"--by {by}: there are {', '.join(BY)}")
-    replayed, span = _replayed(bundle, window)
+    replayed, span = replayed_in(bundle, window)
     found = grouped(item, replayed.register, span, by, lambda register, part: replayed.components(item, register, part))
     if json:
         typer.echo(msgspec.json.encode([{"group": name, "result": result} for name, result in found]).decode())
@@ -134,13 +134,14 @@ Explained = tuple["Result", "Workshop", "Window", list["Sensitivity"]]
 def _from_bundle(item: "Indicator", path: Path, asked: tuple[str, str] | None) -> Explained:
     from analytics.explain import sensitivities
 
-    replayed, window = _replayed(path, asked)
+    replayed, window = replayed_in(path, asked)
     result = replayed.result(item, replayed.register, window)
     changes = sensitivities(item, result, replayed.register, lambda register: replayed.result(item, register, window))
     return result, replayed.register, window, changes
 
 
-def _replayed(path: Path, asked: tuple[str, str] | None) -> "tuple[Replay, Window]":
+def replayed_in(path: Path, asked: tuple[str, str] | None) -> "tuple[Replay, Window]":
+    """A bundle's readings, and the window that is asked for in it."""
     from chejian.commands.windows import parse_window
     from evidence.replay import replay
     from workshop.errors import ConfigError

@@ -14,7 +14,7 @@ from simulators.cnc import ORDER_PARTS, SET_UP_US, STOP_ALARMS, THERMAL_S, TOOL_
 from simulators.cnc_detail import SOUND_VIBRATION, TEMPERATURE_STEP
 from simulators.machine import generator
 from simulators.past.columns import Column, Columns, Ints, Steps
-from simulators.past.detail import coolant_columns, tool_columns
+from simulators.past.detail import coolant_columns, part_columns, tool_columns
 from simulators.past.plan import Day
 from simulators.past.work import Work, ends_of, place, states
 from simulators.personality import Personality, personality
@@ -100,6 +100,7 @@ def cnc_day(day: Day, carry: CncCarry) -> tuple[Columns, Parts]:
     columns |= _gauges(day, own, steps, grid, temperature, bearing)
     if day.detail:
         columns |= coolant_columns(day, steps, grid) | tool_columns(day, *_operations(day, draw, work), draw.wear[:, :made])
+        columns |= part_columns(day, _phases(day, draw, work), work.end, number, parts.order, parts.program)
     index = np.clip(np.searchsorted(work.start, grid, side="right") - 1, 0, max(made - 1, 0))
     columns["feed_override"] = Column(grid, draw.override[index])
     columns["power"] = Column(grid, quantise_column(power_w, 10.0))

@@ -1,4 +1,7 @@
-"""What a CNC's controller knows beyond the register's signals, for a whole day: coolant and tools, as `simulators.cnc_detail` shows them live."""
+"""What a CNC's controller knows beyond the register's signals, for a whole day: coolant, tools and the part in process.
+
+As `simulators.cnc_detail` shows them live, but for one thing: between two parts there is none in process here, and live it is the next one.
+"""
 
 import numpy as np
 
@@ -41,3 +44,29 @@ def tool_columns(day: Day, begins: Ints, program: Ints, wear: Floats) -> Columns
     keep = times < day.end_us
     number = changes(times[keep], tools[program].ravel()[order][keep])
     return {"tool_number": number, "tool_wear": Column(times[keep], quantise_column(np.minimum(wear.T.ravel()[order][keep], 1.0), 0.001))}
+
+
+def part_columns(day: Day, phases: Ints, end: Ints, number: Ints, order: Ints, program: Ints) -> Columns:
+    """Serial of the part in process (empty between two), its order, its material lot and the operation that is running (0: none).
+
+    Args:
+        phases: i64[parts, operations + 2], when approach, operations and taking out begin, µs UTC.
+        end, number, order, program: i64[parts].
+    """
+    count, machine, start = len(number), day.settings.id, phases[:, 0] if len(number) else number
+    serials = [f"{machine}-{one:06d}" for one in number.tolist()]
+    times = np.concatenate([end, start])  # of two things at one time the beginning counts
+    column = changes(times, np.concatenate([np.full(count, count), np.arange(count)]).astype(np.int64))
+    orders, which = np.unique(order, return_inverse=True)
+    kinds = PROGRAMS[day.settings.kind]
+    first = np.searchsorted(order, orders)
+    lots = [f"LOT-{kinds[int(program[at])].material.name}-{int(one) // 5:06d}" for one, at in zip(orders, first, strict=True)]
+    operations = phases.shape[1] - 2
+    running = np.concatenate([phases[:, 1:].ravel(), end])
+    codes = np.concatenate([np.tile(np.append(np.arange(1, operations + 1), 0), count), np.zeros(count, np.int64)]).astype(np.int64)
+    return {
+        "part_serial": Column(column.times, column.values, [*serials, ""]),
+        "order": Column(start[first], which[first].astype(np.int64), [f"WO-{machine}-{int(one):06d}" for one in orders]),
+        "material_lot": Column(start[first], which[first].astype(np.int64), lots),
+        "operation_number": changes(running, codes),
+    }

@@ -39,7 +39,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
         "/v1/proof/consistency?log=control&old=1&new=1", "/v1/proof/inclusion?log=data&index=0&size=1", "/v1/tile/data/0/000.p/1",
         "/v1/entries?kind=audit", "/v1/checkpoint/cosignatures", "/v1/commitments", "/v1/declarations", "/v1/predictions", "/v1/feedback",
         "/v1/announcements", "/v1/imports", "/v1/challenges", f"/v1/orders?{WINDOW}", f"/v1/northbound?{WINDOW}", f"/v1/verdicts?{WINDOW}",
-        "/v1/live",
+        "/v1/live", "/v1/trace/88.118.1/nobody",
     )},
 }
 
