@@ -3,11 +3,13 @@
 import hmac
 import os
 import secrets
+import threading
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from gateway.lockout import Lockout
@@ -19,11 +21,12 @@ from workshop.batch import Provenance
 from workshop.canonical import sha256_hex
 from workshop.errors import ConfigError, Rejected
 from workshop.register import EQUIPMENT_ID
-from workshop.window import SECOND_US, Clock
+from workshop.window import HOUR_US, SECOND_US, Clock
 from workshop.wire import EnrolAnswer, EnrolRequest
 
 ENROL_TIME_US = 15 * 60 * SECOND_US
 SETUP_TIME_US = 60 * 60 * SECOND_US
+MOST_VISITS = 10_000
 _ENROL, _SETUP = "enrol", "setup"
 _PREFIX = "cj_"
 
@@ -64,6 +67,8 @@ class Access:
     def __init__(self, archive: Archive, clock: Clock, lockout: Lockout | None = None) -> None:
         self._archive, self._clock = archive, clock
         self.lockout = lockout or Lockout()
+        self._visits: dict[tuple[str, str], int] = {}
+        self._visits_lock = threading.Lock()
         self.setup_code = ""
         """Of the set-up link, from the first start until it is used; kept as a digest otherwise."""
         # Tokens seen before, so that an edge's post never waits for a reader of the archive. Only tokens that exist get in, and only this
@@ -80,6 +85,19 @@ class Access:
     def audit(self, action: str, author: str, **details: str | int) -> None:
         """Writes down who did what: a control entry of kind "audit" without an edge."""
         self._archive.add(Audit(action, "", 0, ", ".join(f"{name} {value}" for name, value in details.items())[:4000]), author=author)
+
+    def visited(self, caller: Caller, what: str) -> None:
+        """Writes down that an evaluator has used a route: each route once an hour, so that reading page by page does not fill the log."""
+        key = (caller.author, what)
+        hour = self._clock() // HOUR_US
+        with self._visits_lock:
+            if self._visits.get(key) == hour:
+                return
+            if len(self._visits) >= MOST_VISITS:
+                self._visits.clear()
+            # Two at once: the second waits, and finds it written.
+            self.audit("access", caller.author, to=what)
+            self._visits[key] = hour
 
     def seen(self, token: str) -> bool:
         """Whether this token was good before."""
@@ -176,6 +194,9 @@ def needs(access: Access, *roles: Role, derived: bool = False) -> Callable[[Requ
         if caller is None:
             raise Refusal(401, "unauthorised", "a valid bearer token is needed in the Authorization header")
         if caller.role in roles or (derived and caller.role is Role.EDGE and caller.provenance is Provenance.DERIVED):
+            if caller.role is Role.EVALUATOR:
+                path = getattr(request.scope.get("route"), "path", "")
+                await run_in_threadpool(access.visited, caller, f"{request.method} {path}")
             return caller
         raise Refusal(403, "unauthorised", f"role {caller.role} may not do this; it takes {', '.join(roles)}")
 

@@ -1,5 +1,6 @@
 """Ingest: frames from a request's body into the archive. An answer of 200 means: on disk, in the Merkle log, never to be asked for again."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,10 @@ from workshop.wire import Acknowledgement
 
 GROUP_BYTES = 32 * 2**20
 MAX_FRAMES = 2_000
+SILENT_S = 20.0
+"""A body of which nothing more comes for so long is given up."""
+SLOWEST_BYTES_S = 1_000
+"""So is one that comes slower than this on the whole, once it has had `SILENT_S`."""
 
 STATUS = {"sequence-gap": 409, "conflict": 409, "fenced": 403, "unknown-edge": 403, "bad-signature": 403, "wrong-provenance": 403, "invalid": 400}
 
@@ -38,18 +43,27 @@ async def read_packed(request: Request, limit: int) -> bytes:
     """The body of a request as it came, never more than `limit` bytes of it.
 
     Raises:
-        Refusal: 413, too large; 400, cut off.
+        Refusal: 413, too large; 400, cut off; 408, too slow.
     """
     stated = request.headers.get("content-length", "0")
     if not stated.isdigit() or int(stated) > limit:
         raise Refusal(413, "too-large", f"a body of {stated} bytes, at most {limit}; send fewer batches at once")
-    pieces, size = [], 0
+    pieces, size, began_s = [], 0, time.monotonic()
+    stream = request.stream()
     try:
-        async for piece in request.stream():
+        while True:
+            async with asyncio.timeout(SILENT_S):
+                piece = await anext(stream, None)
+            if piece is None:
+                break
             size += len(piece)
             if size > limit:
                 raise Refusal(413, "too-large", f"a body of more than {limit} bytes; send fewer batches at once")
+            if (took_s := time.monotonic() - began_s) > SILENT_S and size < SLOWEST_BYTES_S * took_s:
+                raise Refusal(408, "too-slow", f"{size} bytes in {took_s:.0f} s; at least {SLOWEST_BYTES_S} a second are needed")
             pieces.append(piece)
+    except TimeoutError as error:
+        raise Refusal(408, "too-slow", f"nothing more came for {SILENT_S:g} s; send the body in one go") from error
     except ClientDisconnect as error:
         raise Refusal(400, "invalid", "the body was cut off") from error
     return b"".join(pieces)

@@ -61,6 +61,9 @@ def add_handlers(app: FastAPI) -> None:
             headers = {"retry-after": str(error.retry_after_s)} if error.retry_after_s is not None else {}
             if error.problem.status == 401:
                 headers["www-authenticate"] = "Bearer"
+            if error.problem.status == 408:
+                # The rest of the body is not waited for (RFC 9110 15.5.9).
+                headers["connection"] = "close"
             return problem_answer(error.problem, headers)
         status, kind = next(((status, kind) for cls, status, kind in _STATUS if isinstance(error, cls)), (500, "error"))
         return problem_answer(Problem(kind, HTTPStatus(status).phrase, status, str(error)), {"retry-after": "2"} if status == 503 else None)

@@ -1,15 +1,18 @@
 """Who may do what, on a real gateway: tokens, enrolment, roles."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from gateway.auth import Caller, Role
 from gateway.opening import open_house
 from store.signing import SigningKey
 from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, gateway_in_thread, ramp
 from workshop.batch import Provenance
+from workshop.window import HOUR_US
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +110,27 @@ def test_every_change_stands_in_the_audit(tmp_path: Path) -> None:
     with open_house(settings, lambda: START_US) as house:
         entries = [(entry.author, entry.body["what"]) for entry in house.archive.control_entries(kind="audit")]
     assert entries == [("gateway", "token"), ("gateway", "set-up link"), ("admin:first start", "token"), ("admin:first start", "invitation")]
+
+
+def test_every_access_of_an_evaluator_stands_in_the_audit_once_an_hour(tmp_path: Path) -> None:
+    with gateway_in_thread(tmp_path) as url, httpx.Client(base_url=url) as client:
+        admin = admin_of(tmp_path)
+        tokens = {}
+        for role in ("evaluator", "viewer"):
+            tokens[role] = client.post("/v1/tokens", json={"role": role, "subject": "Wang"}, headers=bearer(admin)).json()["token"]
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: client.get("/v1/signals", headers=bearer(tokens["evaluator"])).status_code, range(16)))
+        assert found == [200] * 16
+        calls = (("evaluator", "/v1/workshop", 200), ("evaluator", "/v1/edges/edge-1/requests", 403), ("viewer", "/v1/signals", 200))
+        assert [client.get(path, headers=bearer(tokens[role])).status_code for role, path, _ in calls] == [status for *_, status in calls]
+        rows = [row["body"] | {"author": row["author"]} for row in client.get("/v1/audit", headers=bearer(admin)).json()]
+        seen = [(row["author"], row["detail"]) for row in rows if row["what"] == "access"]
+        assert seen == [("evaluator:Wang", "to GET /v1/signals"), ("evaluator:Wang", "to GET /v1/workshop")]
+    now_us = START_US
+    with open_house(configure(tmp_path), lambda: now_us) as house:
+        wang = Caller(Role.EVALUATOR, "Wang")
+        before = len(house.archive.control_entries(kind="audit"))
+        for hours in (0, 0, 1):
+            now_us += hours * HOUR_US
+            house.access.visited(wang, "GET /v1/signals")
+        assert len(house.archive.control_entries(kind="audit")) == before + 2, "once in each hour"
