@@ -1,5 +1,6 @@
 """What payloads and DataValues mean: times, types, statuses, sequence numbers."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,29 @@ def test_no_payload_breaks_the_reader(payload: bytes) -> None:
     except Rejected:
         return
     reader.gather(message, payload, NOW, Gathering())
+
+
+_PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+_ANY = st.recursive(_PLAIN, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+
+
+@given(st.fixed_dictionaries({"ts": st.integers(0, 2**45), "v": st.dictionaries(st.sampled_from(["x", "y"]), _ANY) | _ANY, "s": _ANY}))
+def test_every_value_of_a_payload_is_a_reading_or_in_quarantine_with_its_loss(content: dict[str, Any]) -> None:
+    signals = [signal(), signal(SignalKind.STATE, "state")]
+    reader = PayloadReader(PayloadBlock("ts", "ms"), list(zip(signals, ("v.x", "s"), strict=True)), "w")
+    payload = json.dumps(content).encode()
+    gathering = Gathering()
+    try:
+        message = reader.parse(payload)
+    except Rejected as error:
+        assert str(error)
+        return
+    reader.gather(message, payload, NOW, gathering)
+    deliveries = gathering.deliveries(None)
+    stored = [reading.signal for delivery in deliveries for reading in delivery.block.readings()]
+    lost = [name for delivery in deliveries for loss in delivery.losses for name in loss.signals]
+    refused = [refusal.reason for delivery in deliveries for refusal in delivery.refusals]
+    assert sorted(stored + lost) == sorted(one.id for one in signals) and len(refused) == len(lost) and all(refused)
 
 
 def test_a_missing_field_is_refused_alone() -> None:
