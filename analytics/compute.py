@@ -1,6 +1,6 @@
 """From a block of readings to components and results: which signals an indicator needs, and its pieces by equipment and local hour."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -8,13 +8,14 @@ from analytics.definition import Definition
 from analytics.indicator import Components, Indicator, Result
 from analytics.missing import NOTHING, Missing
 from analytics.series import LOOKBACK_US, Inputs, Series, cut_inputs, observed_windows, series_of, wanted_signals
+from analytics.texts import is_text
 from workshop.block import Block
 from workshop.calendar import clip_windows, local_hours, service_window
 from workshop.register import Equipment, Workshop
 from workshop.signal import signal_id
 from workshop.window import Window
 
-__all__ = ["LOOKBACK_US", "components_of", "compute", "compute_all", "inputs_by_hour", "measure_all", "needed_signals"]
+__all__ = ["LOOKBACK_US", "components_of", "compute", "compute_all", "inputs_by_hour", "measure_all", "needed_signals", "needed_texts"]
 
 
 def needed_signals(indicator: Indicator, register: Workshop) -> list[str]:
@@ -22,6 +23,14 @@ def needed_signals(indicator: Indicator, register: Workshop) -> list[str]:
     return [
         signal_id(item.id, signal.name) for item in register.equipment if indicator.applies(item) for signal in wanted_signals(item, indicator.roles)
     ]
+
+
+def needed_texts(indicators: Iterable[Indicator], register: Workshop) -> set[str]:
+    """Ids of the signals that one of the indicators reads as texts: it names the role, and the signal is an event or a text."""
+    return {
+        signal_id(item.id, signal.name) for indicator in indicators for item in register.equipment if indicator.applies(item)
+        for signal in wanted_signals(item, indicator.roles) if signal.role in indicator.roles and is_text(signal)
+    }
 
 
 def components_of(
@@ -33,7 +42,8 @@ def components_of(
         block: readings in any order, of these signals or more, from `LOOKBACK_US` before the window on.
         missing: what is known to be missing in that time.
     """
-    return _measure([indicator], register, series_of(block, set(needed_signals(indicator, register))), window, missing, by_hour=True)[0]
+    series = series_of(block, set(needed_signals(indicator, register)), needed_texts([indicator], register))
+    return _measure([indicator], register, series, window, missing, by_hour=True)[0]
 
 
 def compute(indicator: Indicator, register: Workshop, block: Block, window: Window, missing: Missing = NOTHING) -> Result:
@@ -46,19 +56,24 @@ def compute_all(
 ) -> list[Result]:
     """The results of several indicators, in their order; the block is sorted once."""
     needed = {name for indicator in indicators for name in needed_signals(indicator, register)}
-    series = series_of(block, needed)
+    series = series_of(block, needed, needed_texts(indicators, register))
     measured = _measure(indicators, register, series, window, missing, by_hour=False)
     return [indicator.evaluate(pieces, register, window) for indicator, pieces in zip(indicators, measured, strict=True)]
 
 
 def measure_all(
-    indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing = NOTHING
+    indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing = NOTHING,
+    dictionary: Sequence[str] | None = None,
 ) -> list[Components]:
     """Components of several indicators in a window taken as one piece; the block is sorted once. Arguments as for `components_of`.
 
     Pieces that adjoin, of any length, merge to the same components: a long window can be measured stretch by stretch.
+
+    Args:
+        dictionary: of texts, as for `series_of`.
     """
-    series = series_of(block, {name for indicator in indicators for name in needed_signals(indicator, register)})
+    needed = {name for indicator in indicators for name in needed_signals(indicator, register)}
+    series = series_of(block, needed, needed_texts(indicators, register), dictionary)
     return [piece for pieces in _measure(indicators, register, series, window, missing, by_hour=False) for piece in pieces]
 
 

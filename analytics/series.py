@@ -1,7 +1,8 @@
 """Series: the readings of one signal as columns in order of time, each fact once; and the inputs of an indicator cut from them.
 
 What happens to readings that say the same time twice is a function of the set of readings alone, not of the order in which they are given: the same
-value again counts once; of conflicting values the one received first stays, and the others are counted as conflicts.
+value again counts once; of conflicting values the one received first stays, and the others are counted as conflicts. Texts are read only where an
+indicator names their role: as numbers of a sorted list of texts, so that they are facts like any other.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.missing import NOTHING, Missing, Spans, clipped
+from analytics.texts import EXACT, is_text, text_numbers
 from workshop.block import Block
 from workshop.calendar import scheduled_windows, service_window
 from workshop.reading import Quality, ValueKind
@@ -25,14 +27,11 @@ T = TypeVar("T")
 LOOKBACK_US = HOUR_US
 """How far before a window readings can matter to it. No value is held longer, and a counter silent for longer begins anew."""
 
-EXACT = 2**53
-"""Integers below this are exact as floats too: a machine may send a count as either and gives the same bits. Larger ones are not usable."""
-
 ENERGY_SCALES = {"W.h": 1_000, "kW.h": 1_000_000}
 """Energy counters are read in mWh; by UCUM unit."""
 
 MACHINE = "*"
-"""Among an indicator's roles: every signal that the machine itself makes."""
+"""Among an indicator's roles: every signal that the machine itself makes. It does not ask for texts: whoever reads them names their role."""
 
 
 class Series(msgspec.Struct, frozen=True, eq=False):
@@ -44,23 +43,27 @@ class Series(msgspec.Struct, frozen=True, eq=False):
     time_us: NDArray[np.int64]
     """Source times, µs UTC."""
     value: NDArray[np.int64] | NDArray[np.float64]
-    """i64[n] when every value is an integer, else f64[n]; NaN where it is text."""
+    """i64[n] when every value is an integer, else f64[n]; NaN where it is text. With `texts`: i64[n], numbers of texts."""
     good: NDArray[np.bool_]
     conflict_us: NDArray[np.int64]
     """Source times of readings that contradict one that is kept."""
+    texts: tuple[str, ...] = ()
+    """Sorted, without repetition, where the series is read as text; it may hold texts that no row says."""
 
     def __len__(self) -> int:
         return len(self.time_us)
 
     def span(self, first: int, end: int) -> "Series":
         """The rows [first, end), without conflicts."""
-        return Series(self.time_us[first:end], self.value[first:end], self.good[first:end], NO_TIMES)
+        return Series(self.time_us[first:end], self.value[first:end], self.good[first:end], NO_TIMES, self.texts)
 
     def integers(self, scale: int = 1) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The values times `scale` as integers, and which of them can be used: good, a number, and below 2^53 when scaled.
 
-        A float is rounded to the nearest integer, halves to even; with scale 1 it must be an integer already.
+        A float is rounded to the nearest integer, halves to even; with scale 1 it must be an integer already. The number of a text is no number.
         """
+        if self.texts:
+            return np.zeros(len(self), np.int64), np.zeros(len(self), np.bool_)
         limit = EXACT // scale
         with np.errstate(invalid="ignore"):  # NaN compares as it should: False
             usable = self.good & (self.value > -limit) & (self.value < limit)
@@ -112,8 +115,15 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
         value = np.concatenate((carried.value, column.value))  # both are spans of one series, so of one type
         return Series(
             np.concatenate((carried.time_us, column.time_us)), value, np.concatenate((carried.good, column.good)),  # type: ignore[arg-type]
-            column.conflict_us,
+            column.conflict_us, carried.texts,
         )
+
+    def said(self, role: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.bool_]]:
+        """The texts of a role, for every row of `series` the number of its text, and which rows are good; none is if the role is not read as text."""
+        series = self.series(role)
+        if series.texts:
+            return list(series.texts), series.value.astype(np.int64), series.good
+        return [], np.zeros(len(series), np.int64), np.zeros(len(series), np.bool_)
 
     def signal(self, role: str) -> Signal | None:
         """The definition behind a role; None where this equipment has none that may support a claim."""
@@ -154,21 +164,37 @@ def wanted_signals(equipment: Equipment, roles: Sequence[str]) -> list[Signal]:
     return [signal for signal in usable_signals(equipment) if signal.role in roles or (every and signal.origin is Origin.MACHINE)]
 
 
-def series_of(block: Block, signals: Collection[str] | None = None) -> dict[str, Series]:
-    """The series of every signal in a block, by signal id; only of these signals when they are named. Rows may come in any order."""
+def series_of(
+    block: Block, signals: Collection[str] | None = None, texts: Collection[str] = (), dictionary: Sequence[str] | None = None,
+) -> dict[str, Series]:
+    """The series of every signal in a block, by signal id; only of these signals when they are named. Rows may come in any order.
+
+    Args:
+        texts: ids of the signals that are read as texts; a number among their values is read as its decimal digits.
+        dictionary: where rows of kind text carry, in `value_i64`, the number of a text in this list instead of the text.
+    """
     wanted = [number for number, name in enumerate(block.signals) if signals is None or name in signals]
     column = block.signal
     if bool((column[1:] < column[:-1]).any()):
         block = block.take(np.argsort(column, kind="stable"))
     ends = np.searchsorted(block.signal, np.arange(len(block.signals)), side="right").tolist()
-    return {block.signals[number]: _series(block, slice(ends[number - 1] if number else 0, ends[number])) for number in wanted}
+    found = {}
+    for number in wanted:
+        name, rows = block.signals[number], slice(ends[number - 1] if number else 0, ends[number])
+        if name in texts:
+            value, words = text_numbers(block, rows, dictionary)
+            found[name] = msgspec.structs.replace(_in_time(block, rows, value), texts=words)
+        else:
+            found[name] = _series(block, rows)
+    return found
 
 
 def inputs_of(register: Workshop, equipment: Equipment, block: Block, window: Window, missing: Missing = NOTHING) -> Inputs:
     """The inputs of one piece of equipment from a block that reaches back `LOOKBACK_US` before the window, or holds the last row before it."""
     names = {signal_id(equipment.id, signal.name) for signal in equipment.signals}
+    texts = {signal_id(equipment.id, signal.name) for signal in equipment.signals if is_text(signal)}
     watched = observed_windows(register, equipment, window)
-    return cut_inputs(register, equipment, series_of(block, names), window, usable_signals(equipment), watched, missing)
+    return cut_inputs(register, equipment, series_of(block, names, texts), window, usable_signals(equipment), watched, missing)
 
 
 def observed_windows(register: Workshop, equipment: Equipment, window: Window) -> list[Window]:
@@ -200,7 +226,7 @@ def cut_inputs(
             continue
         oldest, first, end = np.searchsorted(whole.time_us, (back_us, window.start_us, window.end_us)).tolist()
         conflicts = whole.conflict_us[slice(*np.searchsorted(whole.conflict_us, (window.start_us, window.end_us)).tolist())]
-        columns[signal.role] = Series(whole.time_us[first:end], whole.value[first:end], whole.good[first:end], conflicts)
+        columns[signal.role] = Series(whole.time_us[first:end], whole.value[first:end], whole.good[first:end], conflicts, whole.texts)
         carry_in[signal.role] = _carried(whole, oldest, first, signal)
     planned = tuple(observed) if register.shifts else ()
     absent = clipped(missing.absent.get(equipment.id, ()), back_us, window.end_us)
@@ -221,7 +247,13 @@ def digest_of(inputs: Inputs) -> str:
         series = inputs.series(role)
         digest.update(f"\n{role} {len(series)} {series.value.dtype.kind}\n".encode())
         digest.update(series.time_us.astype("<i8").tobytes())
-        digest.update(series.value.astype(series.value.dtype.newbyteorder("<")).tobytes())
+        value: NDArray[np.int64] | NDArray[np.float64] = series.value
+        if series.texts:  # the list may hold texts of other hours: what is said here is numbered anew
+            used, numbers = np.unique(series.value[series.good], return_inverse=True)
+            digest.update(msgspec.json.encode([series.texts[number] for number in used.astype(np.int64).tolist()]))
+            value = np.zeros(len(series), np.int64)
+            value[series.good] = numbers
+        digest.update(value.astype(value.dtype.newbyteorder("<")).tobytes())
         digest.update(series.good.tobytes() + series.conflict_us.astype("<i8").tobytes())
     return digest.hexdigest()
 
@@ -237,15 +269,20 @@ def _carried(whole: Series, oldest: int, first: int, signal: Signal) -> Series:
     if not len(earlier):
         return last
     rows = np.array([oldest + int(earlier[-1]), first - 1])
-    return Series(whole.time_us[rows], whole.value[rows], whole.good[rows], NO_TIMES)
+    return Series(whole.time_us[rows], whole.value[rows], whole.good[rows], NO_TIMES, whole.texts)
 
 
 def _series(block: Block, rows: slice) -> Series:
-    time, kind, quality = block.source_time_us[rows], block.kind[rows], block.quality[rows]
+    kind = block.kind[rows]
     value: NDArray[np.int64] | NDArray[np.float64] = block.value_i64[rows]
     if bool(((kind == ValueKind.F64) | (kind == ValueKind.TEXT)).any()):
         value = np.where(kind == ValueKind.I64, value.astype(np.float64), block.value_f64[rows])
         value[kind == ValueKind.TEXT] = np.nan
+    return _in_time(block, rows, value)
+
+
+def _in_time(block: Block, rows: slice, value: NDArray[np.int64] | NDArray[np.float64]) -> Series:
+    time, quality = block.source_time_us[rows], block.quality[rows]
     if bool((time[1:] > time[:-1]).all()):
         return Series(time, value, quality == Quality.GOOD, NO_TIMES)
     return _arrange(time, block.received_time_us[rows], value, quality)
@@ -254,7 +291,7 @@ def _series(block: Block, rows: slice) -> Series:
 def _arrange(
     time: NDArray[np.int64], received: NDArray[np.int64], value: NDArray[np.int64] | NDArray[np.float64], quality: NDArray[np.uint8],
 ) -> Series:
-    """Sorted by time, each fact once. Texts at one time count as the same: no indicator reads them."""
+    """Sorted by time, each fact once. Texts that no indicator reads stand as NaN, and count as the same."""
     bad = quality == Quality.BAD
     order = np.lexsort((quality, received, value, bad, time))
     time, received, value, quality, bad = time[order], received[order], value[order], quality[order], bad[order]

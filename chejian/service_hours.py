@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from analytics.compute import LOOKBACK_US, inputs_by_hour, needed_signals
+from analytics.compute import LOOKBACK_US, inputs_by_hour, needed_signals, needed_texts
 from analytics.indicator import Indicator
 from analytics.series import Inputs, Series, digest_of, series_of
 from chejian.service_api import ServiceApi, row_of
@@ -90,7 +90,8 @@ class Hours:
             # One machine after the other: an hour of one fits into memory whatever the workshop's size.
             series: dict[str, Series] = {}
             if wanted:
-                series = series_of(self._engine.read(sorted(wanted), Window(hour.start_us - LOOKBACK_US, hour.end_us)))
+                block = self._engine.read(sorted(wanted), Window(hour.start_us - LOOKBACK_US, hour.end_us))
+                series = series_of(block, texts=needed_texts(applying, self._register))
             # Many indicators read the same roles: their inputs are cut, and their digest is taken, once.
             shared: dict[tuple[str, ...], list[tuple[Inputs, Window, str]]] = {}
             for indicator in applying:

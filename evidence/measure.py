@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.compute import LOOKBACK_US, measure_all, needed_signals
+from analytics.compute import LOOKBACK_US, measure_all, needed_signals, needed_texts
 from analytics.indicator import Components, Indicator
 from analytics.missing import Missing, joined, missing_of
 from evidence.missing import without_stale_carry
@@ -18,6 +18,7 @@ from evidence.parts import PROVENANCES, PartTable, Reader
 from workshop.block import Block, concat
 from workshop.columns import Columns, Decoder
 from workshop.errors import Rejected
+from workshop.reading import ValueKind
 from workshop.register import Workshop
 from workshop.signal import signal_id
 from workshop.window import HOUR_US, Window
@@ -40,6 +41,11 @@ class Task(NamedTuple):
     def signals(self) -> list[str]:
         """Ids of all signals that an indicator reads under any revision, sorted."""
         return sorted({name for register in self.revisions for item in self.indicators for name in needed_signals(item, register)})
+
+    @property
+    def texts(self) -> set[str]:
+        """Ids of those that an indicator reads as texts under any revision."""
+        return {name for register in self.revisions for name in needed_texts(self.indicators, register)}
 
 
 class Measured(NamedTuple):
@@ -71,7 +77,7 @@ def slabs_of(table: PartTable, window: Window, most_rows: int = SLAB_ROWS) -> li
 def measure(table: PartTable, reader: Reader, task: Task) -> Measured:
     """Components of every indicator under every revision, slab by slab."""
     signals = task.signals
-    gather = _Gather(table, reader, signals, Window(task.slabs[0].start_us - LOOKBACK_US, task.slabs[-1].end_us))
+    gather = _Gather(table, reader, signals, task.texts, Window(task.slabs[0].start_us - LOOKBACK_US, task.slabs[-1].end_us))
     components: list[list[Components]] = [[] for _ in task.revisions]
     none, few = np.zeros(0, np.int64), np.zeros(0, np.uint8)
     kept = _block(signals, none, none, none, few, np.zeros(0, np.float64), none, few)
@@ -83,8 +89,9 @@ def measure(table: PartTable, reader: Reader, task: Task) -> Measured:
         late = kept.source_time_us >= slab.end_us
         block = kept.take(~late) if bool(late.any()) else kept
         for found, register in zip(components, task.revisions, strict=True):
-            found.extend(measure_all(task.indicators, register, block, slab, missing))
+            found.extend(measure_all(task.indicators, register, block, slab, missing, gather.dictionary))
         kept = kept.take(kept.source_time_us >= slab.end_us - LOOKBACK_US)
+        gather.forget(kept)
     return Measured(tuple(tuple(found) for found in components), gather.sources, tuple(sorted(gather.malformed)))
 
 
@@ -92,7 +99,7 @@ def _block(
     signals: list[str], signal: NDArray[np.int64], source: NDArray[np.int64], received: NDArray[np.int64], kind: NDArray[np.uint8],
     f64: NDArray[np.float64], i64: NDArray[np.int64], quality: NDArray[np.uint8],
 ) -> Block:
-    """Rows without statuses and texts: no indicator reads them."""
+    """Rows without statuses, which no indicator reads. Those of kind text have in `i64` the number of their text in the gatherer's dictionary."""
     return Block(
         signals, [""], signal.astype(np.int32), source, received, kind, f64, i64, [], quality,
         np.broadcast_to(_NO_STATUS, len(signal)),
@@ -108,9 +115,12 @@ def _sorted(block: Block) -> Block:
 class _Gather:
     """Decodes the parts that meet a stretch, in order of the time at which they begin."""
 
-    def __init__(self, table: PartTable, reader: Reader, signals: list[str], stretch: Window) -> None:
+    def __init__(self, table: PartTable, reader: Reader, signals: list[str], texts: set[str], stretch: Window) -> None:
         self._table, self._reader, self._signals, self._stretch = table, reader, signals, stretch
         self._number = {name: i for i, name in enumerate(signals)}
+        self._textual = np.array([name in texts for name in signals], np.bool_)
+        self.dictionary: list[str] = []
+        self._code: dict[str, int] = {}
         meeting = np.flatnonzero((table.from_us < stretch.end_us) & (table.to_us >= stretch.start_us))
         self._order: NDArray[np.int64] = meeting[np.argsort(table.from_us[meeting], kind="stable")]
         self._decoder = Decoder()
@@ -163,13 +173,49 @@ class _Gather:
         if bool(wrong.any()):
             wanted &= ~np.repeat(wrong, columns.rows)
         provenance = np.repeat(table.provenance[chosen], columns.rows)[wanted]
+        i64 = columns.value_i64
+        if bool(self._textual.any()):
+            i64 = self._coded(columns, wanted & self._textual[signal])
         signal = signal[wanted]
         there = np.bincount(provenance * len(self._signals) + signal, minlength=self.sources.size) > 0
         self.sources |= there.reshape(self.sources.shape)
         return _block(
             self._signals, signal, time[wanted], columns.received_time_us[wanted], columns.kind[wanted], columns.value_f64[wanted],
-            columns.value_i64[wanted], columns.quality[wanted],
+            i64[wanted], columns.quality[wanted],
         )
+
+    def _coded(self, columns: Columns, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The integers of the rows, and for the texts among the wanted rows their numbers in the dictionary, which grows by what is new."""
+        is_text = columns.kind == ValueKind.TEXT
+        rows = np.flatnonzero(wanted & is_text)
+        if not len(rows):
+            return columns.value_i64
+        sizes = np.array([len(item.texts) for item in columns.descriptions], np.int64)
+        begins = np.cumsum(sizes) - sizes
+        part = np.searchsorted(np.cumsum(columns.rows), rows, side="right")
+        place = begins[part] + columns.text[(np.cumsum(is_text) - 1)[rows]]
+        found, inverse = np.unique(place, return_inverse=True)
+        owner = np.searchsorted(np.cumsum(sizes), found, side="right")
+        codes = []
+        for number, index in zip(owner.tolist(), (found - begins[owner]).tolist(), strict=True):
+            text = columns.descriptions[number].texts[index]
+            if text not in self._code:
+                self._code[text] = len(self.dictionary)
+                self.dictionary.append(text)
+            codes.append(self._code[text])
+        coded = columns.value_i64.copy()
+        coded[rows] = np.array(codes, np.int64)[inverse]
+        return coded
+
+    def forget(self, kept: Block) -> None:
+        """Keeps of the dictionary what these rows say, and numbers them anew: a month of serial numbers does not stay in memory."""
+        rows = np.flatnonzero(kept.kind == ValueKind.TEXT)
+        rows = rows[self._textual[kept.signal[rows]]]
+        used, inverse = np.unique(kept.value_i64[rows], return_inverse=True)
+        self.dictionary = [self.dictionary[code] for code in used.tolist()]
+        self._code = {text: code for code, text in enumerate(self.dictionary)}
+        if len(rows):
+            kept.value_i64[rows] = inverse
 
     def _map(self, equipment: int, description: object) -> NDArray[np.int64]:
         """Number of each signal of a part among the wanted ones, -1 for the others. The description is kept, so that its id stays its own."""

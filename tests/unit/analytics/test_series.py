@@ -6,11 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from analytics.compute import needed_signals, needed_texts
+from analytics.indicator import load_indicators
 from analytics.series import LOOKBACK_US, digest_of, inputs_of, series_of
 from analytics.steps import UNKNOWN, cut, fresh, held, increases
+from analytics.texts import LONGEST
 from tests.unit.analytics.plant import SIGNALS, START_US, block, every, machine, reading, rows, window, workshop
-from workshop.reading import Quality
-from workshop.signal import Origin
+from workshop.reading import Quality, Value
+from workshop.signal import Origin, Signal, SignalKind
 from workshop.window import SECOND_US
 
 
@@ -134,3 +137,72 @@ def test_derived_signals_support_nothing() -> None:
     item = machine(signals=derived)
     readings = block(every("cnc-01/good", range(5), 1), every("cnc-01/scrap", range(5), 1))
     assert set(inputs_of(workshop(item), item, readings, window(0, 5)).columns) == {"scrap_count"}
+
+
+TEXTUAL = (Signal("program", "program", SignalKind.TEXT, max_age_s=5), Signal("serial", "serial", SignalKind.EVENT, max_age_s=5))
+
+
+def said(readings: list, role: str = "program", start: float = 0, end: float = 60) -> list[tuple[float, str | None]]:
+    """Seconds and text of every row, None where it is not good."""
+    item = machine(signals=TEXTUAL)
+    inputs = inputs_of(workshop(item), item, block(readings), window(start, end))
+    texts, number, good = inputs.said(role)
+    times = seconds(inputs.series(role).time_us)
+    return [(at, texts[code] if known else None) for at, code, known in zip(times, number.tolist(), good.tolist(), strict=True)]
+
+
+def test_texts_are_facts_in_order_of_time_and_are_carried_in() -> None:
+    readings = rows("cnc-01/program", [(3, "O2"), (-2, "O1"), (5, None), (9, "程序"), (3, "O2")])
+    assert said(readings) == [(-2, "O1"), (3, "O2"), (5, None), (9, "程序")]
+    assert said(list(reversed(readings))) == said(readings)
+
+
+def test_a_text_that_nobody_says_is_an_empty_series() -> None:
+    silent = block(rows("cnc-01/serial", [(1, "S1")]), rows("cnc-01/program", [(2, "O1")]))
+    found = series_of(silent.take(silent.signal == 0), texts={"cnc-01/program"})["cnc-01/program"]
+    assert len(found) == 0 and found.texts == ()
+
+
+def test_of_conflicting_texts_the_first_received_stays() -> None:
+    late, early = reading("cnc-01/program", 2, "A", delay_us=20), reading("cnc-01/program", 2, "Z", delay_us=10)
+    for order in ([early, late], [late, early]):
+        assert said(order) == [(2, "Z")]
+        found = series_of(block(order), texts={"cnc-01/program"})["cnc-01/program"]
+        assert seconds(found.conflict_us) == [2]
+
+
+def test_an_event_may_be_a_number_and_is_read_as_its_digits() -> None:
+    readings = rows("cnc-01/serial", [(1, 7), (2, 7.0), (3, "7"), (4, 7.5), (5, -3)])
+    assert [text for _, text in said(readings, "serial")] == ["7", "7", "7", "7.5", "-3"]
+
+
+def test_a_long_text_is_cut_and_stays_apart_from_others_with_its_beginning() -> None:
+    found = [text for _, text in said(rows("cnc-01/serial", [(1, "x" * 500), (2, "x" * 501), (3, "x" * LONGEST)]), "serial")]
+    assert len(set(found)) == 3 and all(text is not None and len(text) == LONGEST for text in found)
+
+
+def test_the_number_of_a_text_is_no_number() -> None:
+    item = machine(signals=TEXTUAL)
+    inputs = inputs_of(workshop(item), item, block(rows("cnc-01/program", [(1, "O1"), (2, "3")])), window(0, 5))
+    assert not inputs.integers("program")[1].any()
+    assert (held(inputs, "program").value == UNKNOWN).all()
+    assert (fresh(inputs, "program").value == 1).any()
+
+
+def test_digests_of_texts_do_not_depend_on_texts_of_other_hours() -> None:
+    item = machine(signals=TEXTUAL)
+
+    def digest(*values: tuple[float, Value | None]) -> str:
+        return digest_of(inputs_of(workshop(item), item, block(rows("cnc-01/program", values)), window(0, 10)))
+
+    assert digest((1, "B"), (2, "C")) == digest((1, "B"), (2, "C"), (5000, "A"))
+    assert digest((1, "B"), (2, None), (3, "C")) == digest((1, "B"), (2, None), (3, "C"), (5000, "A"))
+    assert digest((1, "B"), (2, "C")) != digest((1, "B"), (2, "D"))
+
+
+def test_who_asks_for_every_signal_asks_for_no_texts() -> None:
+    known, register = load_indicators(), workshop(machine(signals=(*SIGNALS, *TEXTUAL)))
+    assert "cnc-01/program" in needed_signals(known["networking_rate_all"], register)
+    assert needed_texts(known.values(), register) == set()
+    asking = msgspec.structs.replace(known["energy_total"], roles=("energy_import", "serial"))
+    assert needed_texts([asking], register) == {"cnc-01/serial"}

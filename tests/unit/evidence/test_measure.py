@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 import evidence.measure
 import evidence.processes
-from analytics.compute import LOOKBACK_US, compute_all
-from analytics.indicator import Result, load_indicators
+from analytics.compute import LOOKBACK_US, components_of, compute_all
+from analytics.definition import Definition, components, has
+from analytics.indicator import Components, Indicator, Result, load_indicators, merge_all
+from analytics.series import Inputs
 from evidence.measure import Task, measure, slabs_of
 from evidence.parts import Files, Memory, PartIndex, Parts, Place, parts_of
 from evidence.processes import measure_window
@@ -93,6 +96,30 @@ def test_any_cut_gives_what_the_whole_gives(most_rows: int) -> None:
     results = [item.evaluate([piece for piece in found.components[0] if piece.indicator == item.id], REGISTER, WINDOW) for item in INDICATORS]
     assert results == compute_all(INDICATORS, REGISTER, whole(), WINDOW)
     assert next(result for result in results if result.indicator == "defect_rate").counts["inspected"] > 1000
+
+
+def words_of(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
+    """How often a machine says each program in the window, as an indicator that reads texts may count."""
+    texts, number, good = inputs.said("program")
+    inner = good & (inputs.series("program").time_us >= window.start_us)
+    values = {texts[code]: int(((number == code) & inner).sum()) for code in np.unique(number[inner]).tolist()}
+    return components(indicator, inputs, window, 0, values)
+
+
+WORDS = msgspec.structs.replace(
+    cast("Definition", load_indicators()["throughput_rate"]), id="words", roles=("program",), population=has("program"), measured=words_of,
+)
+
+
+@pytest.mark.parametrize("most_rows", [1, 5_000, 10**9])
+def test_texts_come_through_to_an_indicator_that_names_their_role(most_rows: int) -> None:
+    parts = in_memory()
+    task = Task((*INDICATORS, WORDS), (REGISTER,), WINDOW, tuple(slab for slab, _ in slabs_of(parts.table, WINDOW, most_rows)))
+    found = merge_all(piece for piece in measure(*parts, task).components[0] if piece.indicator == "words")
+    expected = merge_all(components_of(WORDS, REGISTER, whole(), WINDOW))
+    assert {piece.equipment: piece.values for piece in found} == {piece.equipment: piece.values for piece in expected}
+    programs = {piece.equipment: piece.values for piece in found}
+    assert set(programs["cnc-01"]) == {"O0", "O1", "O2"} and set(programs["robot-01"]) == {"PICK"} and programs["robot-01"]["PICK"] > 1000
 
 
 def results_of(parts: Parts, most_rows: int) -> list[Result]:
