@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from analytics.definition import Definition
+from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Indicator, Result
 from analytics.missing import NOTHING, Missing
 from analytics.series import LOOKBACK_US, Inputs, Series, cut_inputs, observed_windows, series_of, wanted_signals
@@ -46,19 +47,21 @@ def components_of(
     return _measure([indicator], register, series, window, missing, by_hour=True)[0]
 
 
-def compute(indicator: Indicator, register: Workshop, block: Block, window: Window, missing: Missing = NOTHING) -> Result:
+def compute(
+    indicator: Indicator, register: Workshop, block: Block, window: Window, missing: Missing = NOTHING, facts: Facts = NO_FACTS
+) -> Result:
     """The indicator's result in the window; the same bits as evaluating its hours. Arguments as for `components_of`."""
-    return compute_all([indicator], register, block, window, missing)[0]
+    return compute_all([indicator], register, block, window, missing, facts)[0]
 
 
 def compute_all(
-    indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing = NOTHING
+    indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing = NOTHING, facts: Facts = NO_FACTS
 ) -> list[Result]:
     """The results of several indicators, in their order; the block is sorted once."""
     needed = {name for indicator in indicators for name in needed_signals(indicator, register)}
     series = series_of(block, needed, needed_texts(indicators, register))
     measured = _measure(indicators, register, series, window, missing, by_hour=False)
-    return [indicator.evaluate(pieces, register, window) for indicator, pieces in zip(indicators, measured, strict=True)]
+    return [indicator.evaluate(pieces, register, window, facts) for indicator, pieces in zip(indicators, measured, strict=True)]
 
 
 def measure_all(

@@ -6,18 +6,21 @@ from fractions import Fraction
 
 import msgspec
 
+from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, sentences
 from analytics.measured import Measured, doubts, gather, growth_doubt, shortage
 from analytics.missing import union
 from analytics.series import Inputs
 from analytics.steps import accounted, growth_lost, unseen
 from workshop.calendar import local_hour, zone_of
+from workshop.errors import ConfigError
 from workshop.register import Equipment, Workshop
 from workshop.window import Window
 
 Population = Callable[[Equipment], bool]
 Measure = Callable[[Indicator, Inputs, Window], Components]
 Evaluate = Callable[[Indicator, Measured, Workshop, Window], Result]
+Inform = Callable[[Indicator, Measured, Workshop, Window, Facts], Result]
 
 MEASURED = "measured, no sampling interval"
 
@@ -31,6 +34,7 @@ class Definition(msgspec.Struct, kw_only=True):
     title_en: str
     unit: str
     roles: tuple[str, ...]
+    facts: tuple[str, ...] = ()
     formula: str
     numbers: str
     notes_zh: str
@@ -40,7 +44,13 @@ class Definition(msgspec.Struct, kw_only=True):
     min_coverage: Decimal = Decimal("0.9")
     population: Population
     measured: Measure
-    evaluated: Evaluate
+    evaluated: Evaluate | None = None
+    informed: Inform | None = None
+    """Instead of `evaluated`: with the facts of the control log."""
+
+    def __post_init__(self) -> None:
+        if (self.evaluated is None) == (self.informed is None) or bool(self.facts) != (self.informed is not None):
+            raise ConfigError(f"indicator {self.id}: one of 'evaluated' and 'informed', and 'facts' with the latter")
 
     def applies(self, equipment: Equipment) -> bool:
         """Whether this equipment is measured."""
@@ -50,9 +60,14 @@ class Definition(msgspec.Struct, kw_only=True):
         """Components of one piece of equipment in a piece of time."""
         return self.measured(self, inputs, window)
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window) -> Result:
+    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
         """The result; components are merged per equipment and held against the register first."""
-        return self.evaluated(self, gather(self, components, register, window), register, window)
+        measured = gather(self, components, register, window)
+        if self.informed is not None:
+            return self.informed(self, measured, register, window, facts)
+        if self.evaluated is not None:
+            return self.evaluated(self, measured, register, window)
+        raise ConfigError(f"indicator {self.id}: nothing evaluates it")
 
 
 def has(*roles: str) -> Population:

@@ -10,6 +10,8 @@ from fractions import Fraction
 
 import msgspec
 
+from analytics.declared_figures import CATALOGUE
+from analytics.facts import DeclaredInput
 from analytics.indicator import Indicator, Result
 from analytics.networking import NETWORKED_SHARE, ROLES
 from workshop.calendar import zone_of
@@ -30,7 +32,8 @@ _WORDS = {
     "why": ("说明", "how it came about"),
     "sensitivity": ("敏感性", "sensitivity"), "traps": ("口径与陷阱", "choices and traps"), "source": ("来源", "source"),
     "roles": ("所用信号", "signals"), "register": ("台账", "register"), "display": ("展示区间", "interval for showing"), "none": ("无", "none"),
-    "alone": ("仅台账", "the register alone"),
+    "alone": ("仅台账", "the register alone"), "declared": ("申报输入(非测量)", "declared inputs, not measured"),
+    "facts": ("所需申报值与订单", "declared figures and orders it needs"), "paper": ("仅申报值", "declared figures alone"),
 }
 
 
@@ -69,6 +72,7 @@ def explain(
     def shown(value: Decimal | None) -> str:
         return word("undefined") if value is None else f"{value} {indicator.unit}" if indicator.unit != "1" else str(value)
 
+    without = word("paper" if indicator.facts else "alone")
     parts = [
         (word("window"), [f"[{local_time(window.start_us, register)}, {local_time(window.end_us, register)}) {register.time_zone}"]),
         (word("value"), [shown(result.value)]),
@@ -76,17 +80,20 @@ def explain(
     ]
     if result.display_low is not None:
         parts.append((word("display"), [f"{result.display_low} … {result.display_high} ({result.display_method})"]))
+    if result.declared:
+        parts.append((word("declared"), [_declared(item, register, chinese=chinese) for item in result.declared]))
     parts += [
         (word("coverage"), [f"{result.coverage} ({word('least')} {indicator.min_coverage})"]),
         (word("formula"), [indicator.formula]),
         (word("numbers"), [with_numbers(indicator, result)]),
         (word("counts"), [f"{name} = {value}" for name, value in result.counts.items()] or [word("none")]),
-        (word("equipment"), [_line(name, values) for name, values in result.detail.items()] or [word("alone")]),
+        (word("equipment"), [_line(name, values) for name, values in result.detail.items()] or [without]),
         (word("excluded"), [_exclusion(item.equipment, item.what, item.us) for item in result.excluded] or [word("none")]),
         (word("why"), [result.why]),
         (word("sensitivity"), [f"{item.what_zh if chinese else item.what_en}: {shown(item.value)}" for item in sensitivities] or [word("none")]),
         (word("traps"), [indicator.notes_zh if chinese else indicator.notes_en]),
-        (word("roles"), [", ".join(indicator.roles) or word("alone")]),
+        (word("roles"), [", ".join(indicator.roles) or without]),
+        *([(word("facts"), [", ".join(indicator.facts)])] if indicator.facts else []),
         (word("source"), [indicator.source]),
         (word("register"), [f"{register.id}, sha256 {register.digest}"]),
     ]
@@ -152,6 +159,16 @@ def local_time(time_us: int, register: Workshop) -> str:
     """A time as people in the workshop read it."""
     local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).astimezone(zone_of(register))
     return local.isoformat(sep=" ", timespec="seconds" if time_us % SECOND_US == 0 else "microseconds")
+
+
+def _declared(item: DeclaredInput, register: Workshop, *, chinese: bool) -> str:
+    """Value, time, author, date and attachment of a declaration."""
+    known = CATALOGUE.get(item.name)
+    title = item.name if known is None else f"{item.name} ({known.zh if chinese else known.en})"
+    span = f"[{_time(item.from_us, register)}, {_time(item.to_us, register)})"
+    rests = f"sha256 {item.attachment}" if item.attachment else "无附件" if chinese else "no document attached"
+    by, on = ("申报人", "申报时间") if chinese else ("by", "on")
+    return f"{title} = {item.value} {item.unit}, {span}, {by} {item.author}, {on} {_time(item.time_us, register)}, #{item.entry}, {rests}"
 
 
 def _line(name: str, values: dict[str, int]) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
+from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Indicator, Result
 from workshop.calendar import scheduled_windows, zone_of
 from workshop.errors import Rejected
@@ -24,18 +25,22 @@ Measure = Callable[[Workshop, Window], Iterable[Components]]
 """The components of one indicator under a register, in a window."""
 
 
-def grouped(indicator: Indicator, register: Workshop, window: Window, by: str, measure: Measure) -> list[tuple[str, Result]]:
+def grouped(
+    indicator: Indicator, register: Workshop, window: Window, by: str, measure: Measure, facts: Facts = NO_FACTS
+) -> list[tuple[str, Result]]:
     """The results by group: in the register's order, of days in order of time; groups of which the indicator measures nothing are left out.
 
     Raises:
         Rejected: no such grouping.
     """
     if by in KEYS:
-        return _by_equipment(indicator, register, window, KEYS[by], measure)
+        return _by_equipment(indicator, register, window, KEYS[by], measure, facts)
     if by == "shift":
-        return [(name, indicator.evaluate(list(pieces), part, window)) for name, part, pieces in _by_shift(register, window, measure)]
+        return [(name, indicator.evaluate(list(pieces), part, window, facts)) for name, part, pieces in _by_shift(register, window, measure)]
     if by == "day":
-        return [(day.isoformat(), indicator.evaluate(list(measure(register, part)), register, part)) for day, part in local_days(register, window)]
+        return [
+            (day.isoformat(), indicator.evaluate(list(measure(register, part)), register, part, facts)) for day, part in local_days(register, window)
+        ]
     raise Rejected(f"group by '{by[:40]}': there are {', '.join(BY)}")
 
 
@@ -52,7 +57,7 @@ def local_days(register: Workshop, window: Window) -> Iterator[tuple[date, Windo
 
 
 def _by_equipment(
-    indicator: Indicator, register: Workshop, window: Window, key: Callable[[Equipment], str], measure: Measure
+    indicator: Indicator, register: Workshop, window: Window, key: Callable[[Equipment], str], measure: Measure, facts: Facts,
 ) -> list[tuple[str, Result]]:
     members: dict[str, list[Equipment]] = {}
     for item in register.equipment:
@@ -62,7 +67,7 @@ def _by_equipment(
         pieces.setdefault(piece.equipment, []).append(piece)
     return [
         (name, indicator.evaluate(
-            [piece for item in items for piece in pieces.get(item.id, ())], msgspec.structs.replace(register, equipment=tuple(items)), window,
+            [piece for item in items for piece in pieces.get(item.id, ())], msgspec.structs.replace(register, equipment=tuple(items)), window, facts,
         ))
         for name, items in members.items() if not indicator.roles or any(indicator.applies(item) for item in items)
     ]

@@ -15,6 +15,7 @@ import msgspec
 
 from analytics import indicators
 from analytics.boundary import Boundary, merge_boundaries
+from analytics.facts import NO_FACTS, DeclaredInput, Facts
 from analytics.missing import Spans, union
 from analytics.series import Inputs
 from workshop.errors import ConfigError, Rejected
@@ -90,6 +91,8 @@ class Result(msgspec.Struct, frozen=True):
     """For sums of counters: the smallest share, of all equipment, of the time for which the growth of its counters is known. It must suffice too."""
     lost_us: int = 0
     """Time in which counters may have grown, or events happened, unseen because readings are missing; any makes a verdict undetermined."""
+    declared: tuple[DeclaredInput, ...] = ()
+    """The inputs that a person declared and no machine gave; empty where everything is measured or in the register."""
 
 
 class Indicator(Protocol):
@@ -103,6 +106,8 @@ class Indicator(Protocol):
     """UCUM code; "1" for ratios."""
     roles: tuple[str, ...]
     """Roles of the signals that it reads; `*` is every signal that the machine itself makes; none when the register alone decides."""
+    facts: tuple[str, ...]
+    """What it needs besides: names of declared figures, and `orders`; mostly nothing."""
     formula: str
     numbers: str
     """The formula as a sentence with places for the counts of a result, such as `{scrap} / {inspected}`."""
@@ -121,7 +126,7 @@ class Indicator(Protocol):
     def measure(self, inputs: Inputs, window: Window) -> Components:
         """What happened on one piece of equipment in a window that holds no more than the inputs were cut for."""
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window) -> Result:
+    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
         """The result from components of any pieces of the window, in any order; a piece that is missing lowers the coverage.
 
         Raises:

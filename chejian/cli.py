@@ -48,6 +48,7 @@ def register_commands() -> None:
     """Adds the commands of every part."""
     from chejian.commands import (
         analytics,
+        declare,
         demo,
         doctor,
         edge,
@@ -75,7 +76,7 @@ def register_commands() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
-        energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness,
+        declare, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness,
         import_export, doctor, trace,
     )
     for module in groups:

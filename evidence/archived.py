@@ -72,13 +72,13 @@ class Live:
         remarks = remarks_on(claims, control, survey, windows, in_force, reader)
         return evaluate(
             registers, survey.parts(0, reader), claims, packs, window, indicators=indicators, as_of=as_of, remarks=remarks,
-            baseline=None if baseline is None else (survey.parts(1, reader), baseline),
+            baseline=None if baseline is None else (survey.parts(1, reader), baseline), facts=control.recorded.facts,
         )
 
     def _catch_up(self) -> Control:
         """The control log's state, with what has come into it since the last time."""
         fresh, self._control = self._control, Control()  # begins anew if an entry refuses
         for entry in self._archive.control_entries(fresh.size):
-            fresh.take(entry.kind, entry.time_us, entry.body)
+            fresh.take(entry.kind, entry.time_us, entry.author, entry.body)
         self._control = fresh
         return fresh

@@ -128,6 +128,7 @@ def export(
             registers, survey.parts(0, reader), claims, packs, window, indicators=chosen, as_of=as_of,
             baseline=(survey.parts(1, reader), baseline) if baseline is not None else None,
             remarks=remarks_on(claims, control, survey, windows, [item for _, item in in_force[0]], reader), processes=processes,
+            facts=control.recorded.facts,
         )
         predicate = Predicate(
             1, archive.origin, archive.key.public, data.generation, _state(window), None if baseline is None else _state(baseline), LOOKBACK_US,

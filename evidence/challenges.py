@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from analytics.compute import LOOKBACK_US
-from evidence.control import Asked, Control
+from evidence.control import Control
+from evidence.control_records import Asked
 from evidence.parts import Parts
 from evidence.verdict import Words
 from workshop.batch import Provenance

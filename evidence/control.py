@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from evidence.control_records import Asked, Committed, Enrolled
+from evidence.facts import Recorded
 from store.archive_records import ControlEntry
 from store.control_kinds import (
     KINDS,
@@ -14,10 +16,12 @@ from store.control_kinds import (
     Body,
     Challenge,
     Commitment,
+    Declaration,
     Enrolment,
     EpochStart,
     KeyRevocation,
     LostBatches,
+    Orders,
     Origin,
     Prediction,
     Prune,
@@ -29,47 +33,9 @@ from store.control_kinds import (
     Witness,
 )
 from store.signing import decode_key, decode_signature, verify
-from workshop.batch import Header
 from workshop.canonical import canonical_json
 from workshop.errors import ConfigError, Rejected
 from workshop.register import Workshop, check_register
-
-
-class Enrolled(msgspec.Struct):
-    """An edge from an enrolment on, with the keys that it had after one another."""
-
-    enrolment: Enrolment
-    rotations: list[Rotation] = []
-
-    @property
-    def keys(self) -> list[str]:
-        """Every key since the enrolment, the present one last."""
-        return [self.enrolment.key, *(item.statement.new for item in self.rotations)]
-
-    def key_of(self, header: Header) -> str:
-        """The key that signs this batch: batches sealed before a rotation keep the old one."""
-        for item in self.rotations:
-            if (header.epoch, header.seq) <= (item.statement.epoch, item.statement.after_seq):
-                return item.statement.old
-        return self.keys[-1]
-
-
-class Committed(msgspec.Struct, frozen=True):
-    """A commitment with its place in the control log."""
-
-    index: int
-    time_us: int
-    body: Commitment
-
-
-class Asked(msgspec.Struct):
-    """A spot challenge, and what came back."""
-
-    time_us: int
-    body: Challenge
-    answer: Answer | None = None
-    answered_us: int = 0
-    """Time of the answer's entry."""
 
 
 class Control(msgspec.Struct):
@@ -101,6 +67,8 @@ class Control(msgspec.Struct):
     restores: list[Restore] = []
     witnesses: list[Witness] = []
     challenges: dict[int, Asked] = {}
+    recorded: Recorded = msgspec.field(default_factory=Recorded)
+    """What was declared, and the production orders."""
     unknown: dict[str, int] = {}
     """Kinds that this program does not know, and how often."""
     size: int = 0
@@ -133,7 +101,7 @@ class Control(msgspec.Struct):
             if events[0][0] < window_end_us and not (events[-1][1] is None and events[-1][0] <= accepted_us)
         }
 
-    def take(self, kind: str, time_us: int, body: dict[str, Any]) -> None:
+    def take(self, kind: str, time_us: int, author: str, body: dict[str, Any]) -> None:
         """The next entry.
 
         Raises:
@@ -148,11 +116,11 @@ class Control(msgspec.Struct):
             self.unknown[kind] = self.unknown.get(kind, 0) + 1
             return
         try:
-            self._take(index, time_us, msgspec.convert(body, KINDS[kind]))
+            self._take(index, time_us, author, msgspec.convert(body, KINDS[kind]))
         except (msgspec.ValidationError, ValueError, ConfigError, Rejected) as error:
             raise Rejected(f"control entry {index} ('{kind}'): {error}") from error
 
-    def _take(self, index: int, time_us: int, body: Body) -> None:
+    def _take(self, index: int, time_us: int, author: str, body: Body) -> None:
         match body:
             case Origin():
                 decode_key(body.gateway_key)
@@ -191,6 +159,8 @@ class Control(msgspec.Struct):
             case Commitment():
                 _check_claimant(body)
                 self.commitments.append(Committed(index, time_us, body))
+            case Declaration() | Orders():
+                self.recorded.take(index, time_us, author, body)
             case Challenge():
                 self.challenges[index] = Asked(time_us, body)
             case Answer():
@@ -294,5 +264,5 @@ def control_of(entries: Iterable[ControlEntry]) -> Control:
     """The state after these entries, from the first."""
     control = Control()
     for entry in entries:
-        control.take(entry.kind, entry.time_us, entry.body)
+        control.take(entry.kind, entry.time_us, entry.author, entry.body)
     return control

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from analytics.compute import needed_signals
+from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Indicator, Result, load_indicators
 from evidence.claim import Claim
 from evidence.clauses import judge_clause
@@ -68,6 +69,7 @@ def evaluate(
     baseline: tuple[Parts, Window] | None = None,
     remarks: Sequence[Remark] = (),
     processes: int = 1,
+    facts: Facts = NO_FACTS,
 ) -> Evaluation:
     """Results of all indicators, under the last revision of the register, and a verdict on every claim.
 
@@ -80,6 +82,7 @@ def evaluate(
         baseline: parts and window of the time before, for clauses that compare; figures are taken under each revision in force in it.
         remarks: what must be said of verdicts beside their figures; those on malformed parts are added here.
         processes: how many may work at it; the answer is the same.
+        facts: what the control log declares, and its orders.
     Raises:
         ConfigError: a claim on a pack or clause that is not there, no register, or an `as_of` that is no date.
     """
@@ -88,8 +91,8 @@ def evaluate(
     known = dict(load_indicators() if indicators is None else indicators)
     if versions is not None:
         known = {name: item for name, item in known.items() if versions.get(name) == item.version}
-    after = _measure(register, parts, known, window, processes)
-    before = None if baseline is None else _measure(register, baseline[0], known, baseline[1], processes)
+    after = _measure(register, parts, known, window, processes, facts)
+    before = None if baseline is None else _measure(register, baseline[0], known, baseline[1], processes, facts)
     malformed = tuple(sorted({*after.malformed, *(before.malformed if before is not None else ())}))
     said = [*remarks, *of_data((), malformed, 1, ())]
     revisions = [item.register for item in (*after.revisions, *(before.revisions if before is not None else ()))]
@@ -117,7 +120,8 @@ class _Found(NamedTuple):
 
 
 def _measure(
-    register: Workshop | Sequence[tuple[int, Workshop]], parts: Parts, known: Mapping[str, Indicator], window: Window, processes: int
+    register: Workshop | Sequence[tuple[int, Workshop]], parts: Parts, known: Mapping[str, Indicator], window: Window, processes: int,
+    facts: Facts,
 ) -> _Found:
     revisions = (register,) if isinstance(register, Workshop) else tuple(item for _, item in revisions_in_force(register, window))
     chosen = tuple(known.values())
@@ -129,11 +133,12 @@ def _measure(
         by_indicator: dict[str, list[Components]] = {name: [] for name in known}
         for piece in components:
             by_indicator[piece.indicator].append(piece)
-        results = tuple(item.evaluate(by_indicator[name], revision, window) for name, item in known.items())
+        results = tuple(item.evaluate(by_indicator[name], revision, window, facts) for name, item in known.items())
         figures = {}
         for result in results:
             item = known[result.indicator]
-            figures[item.id] = _figure(item, result, {source for name in needed_signals(item, revision) for source in sources[name]})
+            measured = {source for name in needed_signals(item, revision) for source in sources[name]}
+            figures[item.id] = _figure(item, result, measured | ({Provenance.DECLARED} if result.declared else set()))
         per_revision.append(_Revision(revision, results, figures))
     return _Found(tuple(per_revision), tuple(PartName(*parts.table.name(number)) for number in found.malformed))
 

@@ -11,7 +11,8 @@ import msgspec
 from analytics.indicator import Indicator
 from evidence.challenges import Judged
 from evidence.claim import Claim, indicators_of
-from evidence.control import Committed, Control
+from evidence.control import Control
+from evidence.control_records import Committed
 from evidence.policy import Pack
 from evidence.statement import Absent, PartName
 from evidence.survey import DAMAGED, MISSING, PRUNED, WITHHELD

@@ -5,11 +5,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from analytics.facts import Facts
 from analytics.indicator import Components, Indicator, Result
 from evidence.bag import REGISTER, STATEMENT, BagReader
+from evidence.facts import facts_of
 from evidence.parts import Files, PartIndex, Parts
 from evidence.processes import measure_window
 from evidence.statement import read_statement
+from evidence.verify_control import control_entries
 from evidence.verify_data import leaves
 from store.log import split_leaf
 from workshop.batch import decode_header
@@ -28,10 +31,12 @@ class Replay(msgspec.Struct, frozen=True, eq=False):
     """The last revision in force in the window."""
     window: Window
     parts: Parts
+    facts: Facts
+    """What the control log declares, and its orders."""
 
     def result(self, indicator: Indicator, register: Workshop, window: Window) -> Result:
         """The indicator's result in the bundle's window or a piece of it, under this register or another one."""
-        return indicator.evaluate(self.components(indicator, register, window), register, window)
+        return indicator.evaluate(self.components(indicator, register, window), register, window, self.facts)
 
     def components(self, indicator: Indicator, register: Workshop, window: Window) -> tuple[Components, ...]:
         """What the indicator measures there."""
@@ -84,6 +89,7 @@ def replay(path: Path) -> Replay:
         index = PartIndex(window)
         for leaf in leaves(bag, predicate, parts=True):
             index.add(decode_header(split_leaf(leaf.leaf)[1]), leaf.places)
+        facts = facts_of(control_entries(bag))
     except (Rejected, msgspec.DecodeError) as error:
         raise ConfigError(f"{path}: not a readable bundle: {error}; `chejian evidence verify` says more") from error
-    return Replay(register, window, Parts(index.table(), Files(bag.files)))
+    return Replay(register, window, Parts(index.table(), Files(bag.files)), facts)

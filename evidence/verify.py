@@ -172,6 +172,7 @@ def _judge_again(
         found = evaluate(
             control.registers, survey.parts(0, reader), judged.claims, judged.packs, windows[0], indicators=chosen, as_of=predicate.as_of,
             versions=versions, baseline=(survey.parts(1, reader), windows[1]) if len(windows) > 1 else None, remarks=remarks, processes=processes,
+            facts=control.recorded.facts,
         )
         if found.malformed != predicate.malformed:
             raise Rejected(f"parts that cannot be decoded: got {found.malformed}, the statement lists {predicate.malformed}")

@@ -1,6 +1,6 @@
 """Steps 3 and 4 of verification: checkpoints, and the control log entry by entry from the first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from evidence.ranges import Frontier
 from evidence.segment import read_segment
 from evidence.statement import Predicate
 from evidence.trust import GatewayKey, TrustFile, open_checkpoint, open_pinned
+from store.archive_records import ControlEntry
 from store.control_kinds import Witness
 from store.generations import reach
 from store.log import Checkpoint, LogName, leaf_hash, split_leaf
@@ -75,7 +76,7 @@ def check_control(
             last_us = entry.time_us
             if entry.kind == "restore" and entry.body.get("control_root") != tree.root().hex():
                 raise Rejected(f"control entry {index}: restored at root {entry.body.get('control_root')}, the log before it has {tree.root().hex()}")
-            control.take(entry.kind, entry.time_us, entry.body)
+            control.take(entry.kind, entry.time_us, entry.author, entry.body)
             tree.append(leaf_hash(leaf))
     roots[tree.size] = tree.root()
     if control.owed is not None:
@@ -132,6 +133,21 @@ def _cosigned_sizes(bag: BagReader) -> set[int]:
                 number = item.note.split("\n", 2)[1:2]
                 sizes.update(int(text) for text in number if text.isdecimal() and len(text) < 18)
     return sizes
+
+
+def control_entries(bag: BagReader) -> Iterator[ControlEntry]:
+    """The entries as they lie in the bundle, believed.
+
+    Raises:
+        Rejected: see `read_segment`; one that is no entry.
+    """
+    with bag.open(CONTROL_LOG) as file:
+        for index, (leaf, _, _) in enumerate(read_segment(file, 0)):
+            try:
+                entry = msgspec.json.decode(split_leaf(leaf)[1], type=_Entry)
+            except msgspec.DecodeError as error:
+                raise Rejected(f"control entry {index}: {error}") from error
+            yield ControlEntry(index, entry.v, entry.kind, entry.time_us, entry.author, entry.body)
 
 
 def _open_entry(leaf: bytes, index: int, control: Control, keys: Sequence[GatewayKey]) -> _Entry:

@@ -65,10 +65,13 @@ class Figures:
 
     def result(self, indicator: Indicator, window: Window) -> bytes:
         """The result of an indicator as JSON, from what the engine holds now."""
-        def compute() -> bytes:
-            return msgspec.json.encode(self._measure(indicator, window))
+        facts, told = self._house.facts.now()
 
-        return self._results.get((indicator.id, window, self._house.engine.cursor()), compute)
+        def compute() -> bytes:
+            register = self._house.in_force(window)
+            return msgspec.json.encode(indicator.evaluate(self._components(indicator, window, register), register, window, facts))
+
+        return self._results.get((indicator.id, window, told, self._house.engine.cursor()), compute)
 
     def by_group(self, indicator: Indicator, window: Window, by: str) -> bytes:
         """The results by group as JSON: [{"group", "result"}], see `analytics.grouping`.
@@ -76,16 +79,14 @@ class Figures:
         Raises:
             Rejected: no such grouping.
         """
+        facts, told = self._house.facts.now()
+
         def compute() -> bytes:
             register = self._house.in_force(window)
-            found = grouped(indicator, register, window, by, lambda part, span: self._components(indicator, span, part))
+            found = grouped(indicator, register, window, by, lambda part, span: self._components(indicator, span, part), facts)
             return msgspec.json.encode([GroupRow(name, result) for name, result in found])
 
-        return self._results.get((indicator.id, window, by, self._house.engine.cursor()), compute)
-
-    def _measure(self, indicator: Indicator, window: Window) -> Result:
-        register = self._house.in_force(window)
-        return indicator.evaluate(self._components(indicator, window, register), register, window)
+        return self._results.get((indicator.id, window, by, told, self._house.engine.cursor()), compute)
 
     def _components(self, indicator: Indicator, window: Window, register: Workshop) -> list[Components]:
         engine = self._house.engine

@@ -10,6 +10,7 @@ from gateway.alerts import Alerts
 from gateway.auth import Access
 from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
+from gateway.facts import KnownFacts
 from gateway.ingest import Committer
 from gateway.line_rules import LineRules
 from gateway.live import LiveHub
@@ -43,6 +44,7 @@ class House(msgspec.Struct, frozen=True):
     claims: Sequence[Claim]
     packs: Mapping[str, Pack]
     orders: Orders
+    facts: KnownFacts
     line_rules: LineRules | None = None
     third_party: ThirdParty | None = None
     alerts: Alerts | None = None

@@ -16,6 +16,7 @@ from gateway.alerts import Alerts
 from gateway.auth import Access, admin_token
 from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
+from gateway.facts import KnownFacts
 from gateway.figures import Figures
 from gateway.house import House
 from gateway.ingest import Committer
@@ -92,7 +93,8 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         times = _open_times(settings, folder, stack)
         house = House(
             settings, clock, register, archive, engine, components, monitoring, writer, committer, hub, access,
-            Challenges(archive, register, clock), claims, packs, orders, rules, third, alerts, times, second_writer, tuple(archive.registers()),
+            Challenges(archive, register, clock), claims, packs, orders, KnownFacts(archive), rules, third, alerts, times, second_writer,
+            tuple(archive.registers()),
         )
         _start_northbound(house, folder, stack)
         yield house

@@ -1,4 +1,4 @@
-"""Production orders as a MES or ERP sends them (ISA-95, part 2: operations requests), and what was finished of them."""
+"""Production orders that the gateway knows, and what was finished of them. On record they are in the control log; here they are found by time."""
 
 import csv
 import io
@@ -12,33 +12,18 @@ from store.engine import Engine
 from store.sqlite import Database
 from workshop.block import concat
 from workshop.errors import Rejected
+from workshop.order import Order
 from workshop.reading import ValueKind
 from workshop.register import Workshop
-from workshop.window import HOUR_US, Window
+from workshop.window import Window
 
 GOOD_ROLE = "good_count"
-LONGEST_US = 31 * 24 * HOUR_US
 MOST_ORDERS = 10_000
-COLUMNS = ("id", "product", "quantity", "work_unit", "due_us", "planned_start_us", "planned_end_us", "ideal_cycle_us")
+COLUMNS = Order.__struct_fields__
 _SCHEMA = (
     "CREATE TABLE orders (id TEXT PRIMARY KEY, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
     "CREATE INDEX orders_time ON orders (start_us, end_us)",
 )
-
-
-class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One order for one work unit; times in µs UTC."""
-
-    id: str
-    product: str
-    quantity: int
-    work_unit: str
-    """Equipment id."""
-    due_us: int
-    planned_start_us: int
-    planned_end_us: int
-    ideal_cycle_us: int | None = None
-    """Planned time of one piece; None: as in the register."""
 
 
 class OrderRow(msgspec.Struct, frozen=True):
@@ -56,14 +41,8 @@ class Orders:
         self._database = Database.open(path, what="orders", version=1, schema=_SCHEMA)
         self._reader = self._database.reader()
 
-    def put(self, orders: Sequence[Order], register: Workshop) -> None:
-        """Stores orders in one transaction.
-
-        Raises:
-            Rejected: one of them names equipment that is not in the register, or times or quantities that cannot be.
-        """
-        for order in orders:
-            _check(order, register)
+    def put(self, orders: Sequence[Order]) -> None:
+        """Stores orders in one transaction."""
         rows = [(order.id, order.planned_start_us, order.planned_end_us, msgspec.json.encode(order)) for order in orders]
         with self._database.transaction():
             self._database.execute_many("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?)", rows)
@@ -78,18 +57,6 @@ class Orders:
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
-
-
-def _check(order: Order, register: Workshop) -> None:
-    where = f"order '{order.id[:80]}'"
-    if not 0 < len(order.id) <= 100 or not 0 < len(order.product) <= 200:
-        raise Rejected(f"{where}: id and product have 1 to 100 and 1 to 200 characters")
-    if register.find(order.work_unit) is None:
-        raise Rejected(f"{where}: work_unit '{order.work_unit[:80]}' is not in the register")
-    if not 0 < order.planned_end_us - order.planned_start_us <= LONGEST_US or max(abs(order.planned_start_us), abs(order.due_us)) > 2**53:
-        raise Rejected(f"{where}: planned_end_us must lie after planned_start_us, by at most {LONGEST_US // (24 * HOUR_US)} days")
-    if not 0 < order.quantity <= 10**9 or (order.ideal_cycle_us is not None and order.ideal_cycle_us < 1):
-        raise Rejected(f"{where}: quantity and ideal_cycle_us must be positive")
 
 
 def parse_csv(text: str) -> list[Order]:

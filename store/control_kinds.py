@@ -10,12 +10,14 @@ import msgspec
 from msgspec import Meta
 
 from workshop.batch import Provenance
+from workshop.order import Order
 from workshop.register import Workshop
 from workshop.statements import AnswerStatement, Count, Digest, Question, ResumeStatement, RotationStatement
 
 Decimal = Annotated[str, Meta(pattern=r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=4000)]
+MOST_ORDERS_AT_ONCE = 500
 Notes = tuple[Annotated[str, Meta(max_length=2**16)], ...]
 
 
@@ -147,6 +149,12 @@ class Declaration(Body, frozen=True):
     note: Text = ""
 
 
+class Orders(Body, frozen=True):
+    """"orders": production orders as the level above sent them, in full; of several entries with one order's id the last one counts."""
+
+    orders: Annotated[tuple[Order, ...], Meta(min_length=1, max_length=MOST_ORDERS_AT_ONCE)]
+
+
 class Prediction(Body, frozen=True):
     """"prediction": a model expects something of an equipment within a window."""
 
@@ -269,8 +277,8 @@ class Witness(Body, frozen=True):
 KINDS: dict[str, type[Body]] = {
     "origin": Origin, "enrolment": Enrolment, "revocation": Revocation, "key-revocation": KeyRevocation, "rotation": Rotation, "epoch": EpochStart,
     "register": RegisterRevision, "checkpoint": Sealed, "gap": LostBatches, "commitment": Commitment, "declaration": Declaration,
-    "prediction": Prediction, "feedback": Feedback, "challenge": Challenge, "answer": Answer, "announcement": Announcement, "import": Import,
-    "audit": Audit, "restore": Restore, "prune": Prune, "witness": Witness,
+    "orders": Orders, "prediction": Prediction, "feedback": Feedback, "challenge": Challenge, "answer": Answer, "announcement": Announcement,
+    "import": Import, "audit": Audit, "restore": Restore, "prune": Prune, "witness": Witness,
 }
 _KIND_OF = {body: kind for kind, body in KINDS.items()}
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Exclusion, Indicator, Result, listed, ratio, sentences
 from analytics.measured import doubts, gather
 from analytics.production import counter_notes
@@ -23,6 +24,7 @@ class EnergyPerGoodPart:
     title_en = "Electricity per good part"
     unit = "kW.h/{part}"
     roles: tuple[str, ...] = ("energy_import", "good_count")
+    facts: tuple[str, ...] = ()
     formula = "Σ Δ energy_import / Σ good parts"
     numbers = "{energy_mwh} mWh / 1 000 000 / {good}"
     notes_zh = (
@@ -70,7 +72,7 @@ class EnergyPerGoodPart:
             {role: accounted(inputs, role, window) for role in counters}, growth_lost(inputs, counters, window),
         )
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window) -> Result:
+    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
         """Sum of energy over sum of good parts; None when there are none."""
         measured = gather(self, components, register, window)
         energy_mwh, good = measured.total("energy_mwh"), measured.total("good")

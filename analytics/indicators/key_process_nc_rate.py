@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Exclusion, Indicator, Result, listed, ratio, sentences
 from analytics.measured import gather
 from analytics.series import Inputs
@@ -20,6 +21,7 @@ class KeyProcessNcRate:
     title_en = "Rate of key processes under numerical control"
     unit = "1"
     roles: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
     formula = "key processes under numerical control / key processes"
     numbers = "{controlled} / {key_processes}"
     notes_zh = "一个关键工序的全部在用设备均为数控设备时计入分子;没有在用设备的关键工序计入分母,不计入分子。仅依据台账。"
@@ -40,7 +42,7 @@ class KeyProcessNcRate:
         hour_us = local_hour(window.start_us, zone_of(inputs.register))
         return Components(self.id, self.version, inputs.equipment.id, hour_us, window.start_us, window.end_us, window.length_us, window.length_us, {})
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window) -> Result:
+    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
         """k / N over the key processes; None in an empty window or without key processes."""
         gather(self, components, register, window)
         in_service = [item for item in register.equipment if window.clip(service_window(register, item)).length_us]

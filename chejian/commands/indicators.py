@@ -116,7 +116,7 @@ def groups(
     if by not in BY:
         raise ConfigError(f"--by {by}: there are {', '.join(BY)}")
     replayed, span = replayed_in(bundle, window)
-    found = grouped(item, replayed.register, span, by, lambda register, part: replayed.components(item, register, part))
+    found = grouped(item, replayed.register, span, by, lambda register, part: replayed.components(item, register, part), replayed.facts)
     if json:
         typer.echo(msgspec.json.encode([{"group": name, "result": result} for name, result in found]).decode())
         return

@@ -1,12 +1,14 @@
 """What people and programs put on record: commitments, declarations, predictions, feedback, announcements, challenges. Each is a control entry."""
 
 import re
+from fractions import Fraction
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from analytics.declared_figures import fault_of
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
@@ -109,6 +111,8 @@ def _check(given: Body, caller: Caller, house: House) -> None:
         raise Rejected(f"body: no equipment '{given.equipment}' in the register")
     if isinstance(given, Declaration) and given.attachment and not DIGEST.fullmatch(given.attachment):
         raise Rejected("declaration: 'attachment' is the SHA-256 of a document that is kept outside, 64 lower-case hexadecimal digits, or empty")
+    if isinstance(given, Declaration) and (fault := fault_of(given.name, Fraction(given.value), given.unit)):
+        raise Rejected(fault)
     if isinstance(given, Feedback) and given.about is not None:
         found = house.archive.control_entries(max(0, given.about), "prediction", given.about + 1)
         if not found or found[0].body["equipment"] != given.equipment:

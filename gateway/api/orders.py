@@ -11,10 +11,11 @@ from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import JSON_BYTES, answers, json_answer
 from gateway.house import House
 from gateway.ingest import read_body
-from gateway.orders import MOST_ORDERS, Order, OrderRow, finished, parse_csv
+from gateway.orders import MOST_ORDERS, OrderRow, finished, parse_csv
 from gateway.shapes import OrdersAnswer
 from workshop.canonical import sha256_hex
 from workshop.errors import Rejected
+from workshop.order import Order
 from workshop.window import Window
 
 SHAPES = (Order, OrderRow)
@@ -36,7 +37,7 @@ def routes(house: House) -> APIRouter:
         orders = _decode(data, request.headers.get("content-type", ""))
         if not 0 < len(orders) <= MOST_ORDERS:
             raise Rejected(f"orders: {len(orders)} in one body, must be 1 to {MOST_ORDERS}")
-        await run_in_threadpool(house.orders.put, orders, house.register)
+        await run_in_threadpool(house.facts.put_orders, orders, house.register, house.orders, caller.author)
         await run_in_threadpool(house.access.audit, "orders", caller.author, orders=len(orders), sha256=sha256_hex(data))
         return json_answer(OrdersAnswer(len(orders)))
 

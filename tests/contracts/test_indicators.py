@@ -12,7 +12,9 @@ import pytest
 
 from analytics import indicators
 from analytics.compute import components_of, compute
+from analytics.declared_figures import CATALOGUE
 from analytics.factors import GRID_CO2
+from analytics.facts import Declared, Facts
 from analytics.indicator import Indicator, load_indicators
 from workshop.block import Block, block_of, empty_block
 from workshop.reading import Quality, Reading
@@ -26,6 +28,11 @@ START_US = 1_790_002_799_000_000  # a second before a full hour
 WINDOW = Window(START_US, START_US + 40 * SECOND_US)
 WITHOUT_ROLES = {"first_pass_yield", "rework_ratio", "networking_rate_platform", "door_open_moving_share", "inspection_rounds_on_time"}
 """No equipment of the demo has signals for these: they have no value and say so, and nothing fails."""
+FACTS = Facts(tuple(
+    Declared(name, Decimal(1), known.unit, WINDOW.start_us, WINDOW.end_us, "engineer", 1, "", "", number)
+    for number, (name, known) in enumerate(CATALOGUE.items())
+))
+"""One of everything that may be declared."""
 TOO_SHORT = {"peak_demand", "alarm_stale"}
 """Forty seconds hold no quarter hour, and no day."""
 
@@ -107,7 +114,8 @@ def test_it_is_deterministic_and_does_not_look_at_the_order(indicator: Indicator
 
 
 def test_values_are_rounded_as_stated_and_coverage_is_a_share(indicator: Indicator, register: Workshop, readings: Block) -> None:
-    found = compute(indicator, register, readings, WINDOW)
+    found = compute(indicator, register, readings, WINDOW, facts=FACTS)
+    assert {item.name for item in found.declared} == set(indicator.facts) & set(CATALOGUE)
     assert (found.indicator, found.version, found.unit) == (indicator.id, indicator.version, indicator.unit)
     if indicator.id in WITHOUT_ROLES | TOO_SHORT:
         assert found.value is None
@@ -122,7 +130,10 @@ def test_values_are_rounded_as_stated_and_coverage_is_a_share(indicator: Indicat
 
 def test_without_readings_nothing_is_covered(indicator: Indicator, register: Workshop) -> None:
     found = compute(indicator, register, empty_block(), WINDOW)
-    if not indicator.roles:
+    if indicator.facts:
+        assert found.value is None
+        assert "is declared for 0.000000 of the window" in found.why
+    elif not indicator.roles:
         assert found.value is not None
         return
     assert found.value is None

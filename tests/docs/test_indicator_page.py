@@ -17,12 +17,14 @@ Every figure with its definition: made from `analytics/indicators/`, one file ea
 
 def section(item: Indicator) -> str:
     """One indicator as it stands on the page."""
+    none = "none: declared alone 仅申报" if item.facts else "none: the register alone 仅台账"
     rows = {
         "formula 公式": item.formula, "with numbers 代入": item.numbers, "unit 单位": item.unit,
-        "roles 信号": ", ".join(f"`{role}`" for role in item.roles) or "none: the register alone 仅台账", "source 来源": item.source,
+        "roles 信号": ", ".join(f"`{role}`" for role in item.roles) or none,
+        "declared figures and orders 申报值与订单": ", ".join(f"`{name}`" for name in item.facts), "source 来源": item.source,
         "minimum coverage 最低覆盖率": str(item.min_coverage),
     }
-    table = "\n".join(f"| {name} | {text.replace('|', '/')} |" for name, text in rows.items())
+    table = "\n".join(f"| {name} | {text.replace('|', '/')} |" for name, text in rows.items() if text)
     head = f"## `{item.id}` version {item.version}\n\n{item.title_zh} · {item.title_en}\n\n| | |\n|---|---|"
     return f"{head}\n{table}\n\n{item.notes_zh}\n\n{item.notes_en}\n"
 

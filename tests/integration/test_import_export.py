@@ -106,3 +106,8 @@ def test_orders_come_in_and_finished_pieces_go_out(works: httpx.Client, tmp_path
     assert works.post("/v1/orders", content=b"id,quantity\nA,x\n", headers={"Content-Type": "text/csv"}).json()["detail"].startswith("orders, line 2")
     assert works.post("/v1/orders", json=[order | {"quantity": 12}]).status_code == 200
     assert [row["order"]["quantity"] for row in works.get("/v1/orders", params=WINDOW).json()] == [12]
+    assert works.post("/v1/orders", json=[order | {"quantity": 12}]).status_code == 200  # the same words again
+    recorded = [row["body"]["orders"] for row in works.get("/v1/entries", headers=bearer(admin_of(tmp_path)), params={"kind": "orders"}).json()]
+    assert [[item["quantity"] for item in orders] for orders in recorded] == [[10], [12]]
+    assert works.post("/v1/orders", json=[order | {"id": f"B-{n}", "cancelled": n == 0} for n in range(1001)]).json() == {"stored": 1001}
+    assert [len(row["body"]["orders"]) for row in works.get("/v1/entries", headers=bearer(admin_of(tmp_path)), params={"kind": "orders"}).json()] == [1, 1, 500, 500, 1]

@@ -18,6 +18,7 @@ from store.control_kinds import (
     Declaration,
     Feedback,
     Import,
+    Orders,
     Prediction,
     Witness,
 )
@@ -26,6 +27,7 @@ from store.signing import SigningKey, encode_signature
 from tests.tamper.workbench import ORIGIN, T0, WINDOW, Edge, Plant, readings_of
 from workshop.batch import ClockState, Gap, Header, SealedBatch, encode_header
 from workshop.canonical import canonical_json, sha256_hex
+from workshop.order import Order
 from workshop.statements import AnswerStatement, Question, ResumeStatement, RotationStatement
 from workshop.window import HOUR_US, SECOND_US, Window
 
@@ -80,6 +82,7 @@ class Story:
         digest = sha256_hex(canonical_json(claim))
         archive.add(Commitment(claim.id, "defect_rate", WINDOW.start_us, WINDOW.end_us, machines, digest, *self._claimed(digest)), author="engineer")
         archive.add(Declaration("baseline", "0.1", "1", 1, 2, DIGEST, "from the books"), author="engineer")
+        archive.add(Orders((Order("A-1", "shaft", 10, "cnc-01", T0 + HOUR_US, T0, T0 + HOUR_US),)), author="engineer")
         at = archive.add(Prediction("bearing", "cnc-01", "wear", 1, 2, "0.5", DIGEST), author="service")
         archive.add(Feedback("cnc-01", 1, 2, "confirmed", at, "seen"), author="engineer")
         question = Question("q1", "edge-1", "cnc-01/power", "press the button", T0, T0 + SECOND_US)

@@ -15,6 +15,7 @@ from gateway.app import create_app
 from gateway.auth import ENROL_TIME_US, Access, Role
 from gateway.challenges import Challenges
 from gateway.components import ComponentsCache
+from gateway.facts import KnownFacts
 from gateway.figures import Figures, _rest
 from gateway.house import House
 from gateway.ingest import Committer
@@ -96,7 +97,7 @@ def open_house(folder: Path, engine: Engine, clock: Time) -> House:
     return House(
         settings, clock, workshop(), archive, engine, ComponentsCache(folder / "components.sqlite"), monitoring, writer,
         Committer(archive, monitoring, writer.notify), LiveHub(name for name, _, _ in workshop().signals()), Access(archive, clock),
-        Challenges(archive, workshop(), clock), [], {}, Orders(folder / "orders.sqlite"),
+        Challenges(archive, workshop(), clock), [], {}, Orders(folder / "orders.sqlite"), KnownFacts(archive),
     )
 
 
