@@ -34,7 +34,7 @@ def routes(house: House) -> APIRouter:
 
     @router.get("/v1/entries", summary="All control entries of a kind as they are hashed and signed, for those who believe only what they check",
                 responses=answers("LeafRow", many=True))
-    def entries(_: reader, kind: Literal["restore", "rotation", "key-revocation", "gap", "prune", "audit"]) -> Response:
+    def entries(_: reader, kind: Literal["restore", "rotation", "key-revocation", "gap", "prune", "audit", "declaration", "orders"]) -> Response:
         found = [entry.index for entry in house.archive.control_entries(0, kind)]
         return json_answer([LeafRow(index, next(house.archive.control_leaves(index)).hex()) for index in found])
 
