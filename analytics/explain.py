@@ -165,10 +165,10 @@ def _declared(item: DeclaredInput, register: Workshop, *, chinese: bool) -> str:
     """Value, time, author, date and attachment of a declaration."""
     known = CATALOGUE.get(item.name)
     title = item.name if known is None else f"{item.name} ({known.zh if chinese else known.en})"
-    span = f"[{_time(item.from_us, register)}, {_time(item.to_us, register)})"
+    span = f"[{local_time(item.from_us, register)}, {local_time(item.to_us, register)})"
     rests = f"sha256 {item.attachment}" if item.attachment else "无附件" if chinese else "no document attached"
     by, on = ("申报人", "申报时间") if chinese else ("by", "on")
-    return f"{title} = {item.value} {item.unit}, {span}, {by} {item.author}, {on} {_time(item.time_us, register)}, #{item.entry}, {rests}"
+    return f"{title} = {item.value} {item.unit}, {span}, {by} {item.author}, {on} {local_time(item.time_us, register)}, #{item.entry}, {rests}"
 
 
 def _line(name: str, values: dict[str, int]) -> str:
