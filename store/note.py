@@ -126,6 +126,22 @@ def open_cosignature(note: str, name: str, public_key: str) -> tuple[str, int]:
     return text, min(times)
 
 
+def cosignatures(note: str, public_key: str) -> list[tuple[int, bytes]]:
+    """(time in s, signature) of every right cosignature by this key, under whatever name, oldest first; wrong ones are passed over.
+
+    Raises:
+        Rejected: not a well-formed note.
+    """
+    text, lines = _split(note)
+    found = set()
+    for name, raw in lines:
+        if len(raw) == _KEY_ID_BYTES + 8 + SIGNATURE_BYTES and raw[:_KEY_ID_BYTES] == _key_id(name, public_key, _COSIGNATURE):
+            time_s, signature = int(struct.unpack(">Q", raw[_KEY_ID_BYTES : _KEY_ID_BYTES + 8])[0]), raw[_KEY_ID_BYTES + 8 :]
+            if verify_raw(public_key, _cosigned(text, time_s), signature):
+                found.add((time_s, signature))
+    return sorted(found)
+
+
 def _of(lines: Sequence[tuple[str, bytes]], name: str, key_id: bytes) -> list[bytes]:
     return [raw for signer, raw in lines if signer == name and raw[:_KEY_ID_BYTES] == key_id]
 

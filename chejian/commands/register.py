@@ -76,18 +76,19 @@ def sample(
     seed_from: Annotated[Path, typer.Option(help="File with a signed checkpoint of the gateway, later than the register and seen by a witness.")],
     size: Annotated[int, typer.Option(min=1, help="How many machines to inspect.")],
     trust: Annotated[Path | None, typer.Option(help="Trust file: the checkpoint must be signed by the gateway that it names.")] = None,
+    said: Annotated[str, typer.Option(help="A word of the evaluator's own, said only after the checkpoint is on the table.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Draws machines to inspect on site; the same checkpoint and register always draw the same, and nobody could choose them before.
+    """Draws machines to inspect on site; the same checkpoint, word and register always draw the same. Says who could have chosen them.
 
-    Take a checkpoint that was made after the register was fixed and that a witness outside the factory has signed.
+    Take a checkpoint that was made after the register was fixed and that a witness outside the factory has signed, and give --said.
     """
     import msgspec
 
     from chejian.commands.files import read_file, read_register
     from evidence.sample import after_findings, draw
     from evidence.trust import open_pinned, parse_trust
-    from store.note import parse_checkpoint
+    from store.note import cosignatures, parse_checkpoint
     from workshop.errors import ConfigError, Rejected
 
     workshop = read_register(file)
@@ -95,20 +96,25 @@ def sample(
     note = "\n\n".join(read_file(seed_from).decode("utf-8", "replace").split("\n\n")[:2]).rstrip("\n") + "\n"
     try:
         checkpoint = parse_checkpoint("".join(f"{line}\n" for line in note.splitlines()[:3]))
+        believed: list[tuple[int, bytes]] = []
         if trust is not None:
-            open_pinned(parse_trust(read_file(trust), str(trust)), note)
+            trusted = parse_trust(read_file(trust), str(trust))
+            open_pinned(trusted, note)
+            believed = [one for key in trusted.witnesses for one in cosignatures(note, key)]
     except Rejected as error:
         raise ConfigError(f"{seed_from}: {error}; give a signed note, as `chejian gateway checkpoint` prints") from error
-    drawn = draw(workshop, checkpoint, size)
+    drawn = draw(workshop, checkpoint, size, cosignature=min(believed, default=None), said=said.strip())
     if json:
         typer.echo(msgspec.json.encode(drawn).decode())
         return
     known = "signed by the gateway of the trust file" if trust else "signature not checked: give --trust"
-    typer.echo(f"seed: {drawn.checkpoint} ({known})\nregister: {drawn.all} entries, digest {drawn.register}\n\nlook for 现场核对:")
+    typer.echo(f"seed: {drawn.checkpoint} ({known})\n"
+               f"could be chosen by 可被谁选定: {drawn.chosen_by}\nregister: {drawn.all} entries, digest {drawn.register}\n\nlook for 现场核对:")
     for name in drawn.equipment:
         item = workshop.find(name)
         typer.echo(f"  {name}  {item.title_zh} {item.title_en}  {item.work_center}  {item.serial_number}" if item else f"  {name}")
-    typer.echo("\nwalk the hall, number what stands there 1 … M in walking order, and look up in the register number 1 + ⌊share · M⌋ 现场抽查:")
+    typer.echo("\nwalk the hall, number what stands there 1 … M in walking order, and look up in the register number 1 + ⌊share · M⌋,\n"
+               f"passing over what came before, until you have {size} different machines 现场抽查(重复的跳过):")
     typer.echo("  " + ", ".join(drawn.floor))
     for found, most in after_findings(drawn):
         typer.echo(f"\n{found} entries wrong: at most {most} of {drawn.all} entries are wrong (95 %, hypergeometric)", nl=False)
