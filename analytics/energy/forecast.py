@@ -25,6 +25,7 @@ LEVEL = 0.9
 SEED = 20180731
 _DAY_S = 86_400
 _LEAST_DAYS = 21
+_LEAST_KNOWN = 100
 _CALIBRATION_DAYS = 42
 _MEMORY_DAYS = 28
 _GAIN = 0.05
@@ -94,7 +95,7 @@ def run_forecast(table: Table, step: timedelta, horizon: int, train_until: date,
     if empty:
         warnings.append(f"{empty} of {len(test.target)} steps of the test period have no value: not scored")
     with threadpool_limits(1):  # these are small models: on a busy machine threads wait for each other longer than they work
-        forecast, low, high = _predict(value, asked, grid, train, day)
+        forecast, low, high = _predict(value, asked, grid, train, day, file)
     true = value[test.target]
     scored = errors(true, forecast)
     if scored is None:
@@ -122,9 +123,13 @@ def _asked(grid: Grid, length: int, train: int, horizon: int) -> Issues:
 
 
 def _predict(
-    value: NDArray[np.float64], asked: Issues, grid: Grid, train: int, day: int,
+    value: NDArray[np.float64], asked: Issues, grid: Grid, train: int, day: int, file: str,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Point forecast and interval of every step from `train` on."""
+    """Point forecast and interval of every step from `train` on.
+
+    Raises:
+        ConfigError: too few values in the older part of the training data.
+    """
     table = features(value, asked, grid.start_s, grid.step_s)
     there = ~np.isnan(value[asked.target])
     warm = min(7 * day, train // 3)
@@ -137,11 +142,16 @@ def _predict(
     calibration = train - min(_CALIBRATION_DAYS * day, train // 3)
     older = past & (asked.target < calibration)
     newer = asked.target >= calibration
+    if int(older.sum()) < _LEAST_KNOWN:
+        raise ConfigError(f"{file}: only {int(older.sum())} values in the older part of the training data; {_LEAST_KNOWN} are needed")
+    # A column that never changes there (the load four weeks ago, where the file is younger) cannot be split: scikit-learn fails on it.
+    seen = table[older]
+    told = np.where(np.isnan(seen), -np.inf, seen).max(axis=0) > np.where(np.isnan(seen), np.inf, seen).min(axis=0)
     bounds = [
         HistGradientBoostingRegressor(
             loss="quantile", quantile=quantile, max_iter=80, learning_rate=0.1, max_leaf_nodes=12, min_samples_leaf=60, early_stopping=False,
             random_state=SEED,
-        ).fit(table[older], value[asked.target[older]]).predict(table[newer])
+        ).fit(seen[:, told], value[asked.target[older]]).predict(table[newer][:, told])
         for quantile in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     ]
     low, high = np.minimum(*bounds), np.maximum(*bounds)

@@ -23,7 +23,7 @@ from workshop.errors import ConfigError
 FORMATS = (
     "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y%m%d %H:%M",
     "%Y年%m月%d日 %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M",
-    "%d-%m-%Y %H:%M", "%m-%d-%Y %H:%M",
+    "%d-%m-%Y %H:%M", "%m-%d-%Y %H:%M", "%Y年%m月%d日 %H时%M分",
 )
 _HOUR_24 = re.compile(r"(?<!\d)24:00(:00)?$")
 _ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)$")

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from analytics.energy.forecast import Forecast
 
-energy = typer.Typer(help="Energy: forecasts of a load curve. 能源。", no_args_is_help=True)
+energy = typer.Typer(help="Energy: forecasts of a load curve, baselines and savings. 能源：预测、基准与节能量。", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 @energy.callback()
 def group() -> None:
-    """Energy: forecasts of a load curve. 能源。"""
+    """Energy: forecasts of a load curve, baselines and savings. 能源：预测、基准与节能量。"""
 
 
 @energy.command("forecast")
@@ -56,6 +56,50 @@ def forecast(
     width = float((run.high - run.low).mean())
     typer.echo(f"trained on {run.train_steps} steps up to and with {day}, tested on the {len(run.target)} after them, {horizon} steps ahead")
     _print(run.report, width)
+
+
+@energy.command("baseline")
+def baseline(
+    data: Annotated[Path, typer.Option(help="CSV file with one row per month, day, shift or hour.")],
+    time: Annotated[str, typer.Option(help="Name of the column with the dates.")],
+    value: Annotated[str, typer.Option(help="Name of the column with the energy per interval.")],
+    variables: Annotated[str, typer.Option(help="Columns that the energy depends on, such as output,degree_days.")],
+    baseline_until: Annotated[str, typer.Option(help="Last day of the baseline, YYYY-MM-DD, included; later rows are the reporting period.")],
+    expect: Annotated[str | None, typer.Option(help="Digest under which the baseline was fixed; another one is refused.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Fits an energy baseline on relevant variables and sets later use against it: savings with their uncertainty. 能源基准与节能量。"""
+    from datetime import date
+
+    import msgspec
+
+    from analytics.energy.baseline import run_baseline
+    from analytics.energy.table import parse_table
+    from chejian.commands.files import read_file
+    from workshop.errors import ConfigError
+
+    try:
+        day = date.fromisoformat(baseline_until)
+    except ValueError as error:
+        raise ConfigError(f"--baseline-until '{baseline_until}' is not a date YYYY-MM-DD") from error
+    names = [name.strip() for name in variables.split(",") if name.strip()]
+    found = run_baseline(parse_table(read_file(data), str(data), time, value), names, day, str(data), expect)
+    if json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return
+    quality, saved = found.quality, found.savings
+    typer.echo("baseline 基准: " + " + ".join(f"{number:.6g} · {name}" for name, number in found.coefficients.items()))
+    fits = "within" if quality.within_limits else "beyond"
+    typer.echo(
+        f"CV(RMSE) {quality.cv_rmse:.1%}, NMBE {quality.nmbe:.1%}, {fits} ASHRAE 14's limits for {quality.limits} data; "
+        f"{quality.intervals} intervals, autocorrelation {quality.autocorrelation:.2f}"
+    )
+    if saved is not None:
+        between = "undefined" if saved.low is None else f"{saved.low:.6g} … {saved.high:.6g}"
+        typer.echo(f"savings 节能量: {saved.adjusted:.6g} − {saved.measured:.6g} = {saved.savings:.6g}, {saved.level:.0%} interval {between}")
+    typer.echo(f"digest 摘要: {found.digest}")
+    for text in found.warnings:
+        typer.echo(f"! {text}")
 
 
 def _print(report: "Forecast", width: float) -> None:

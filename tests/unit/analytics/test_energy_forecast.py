@@ -201,3 +201,26 @@ def test_the_steel_plant_is_forecast_a_fifth_better_than_by_its_naive_forecast(h
     assert 0.85 <= run.report.interval.coverage <= 0.95
     assert "273 rows stamped 00:00" in run.report.warnings[0]
     assert sum("leak" in text for text in run.report.warnings) == 3
+
+
+@pytest.mark.parametrize("level", [20.0, 0.0])
+def test_a_history_of_three_weeks_and_a_load_that_never_changes_are_forecast(level: float) -> None:
+    """Columns of the load three and four weeks ago are then empty; an empty column once ended the run with an error of scikit-learn."""
+    step = timedelta(minutes=15)
+    rows = [f"{FIRST + step * row},{50 + level * np.sin(row * np.pi / 48) + level * (row % 11) / 50:.3f}" for row in range(24 * 96)]
+    table = parse_table(("time,kW\n" + "\n".join(rows)).encode(), "load.csv", "time", "kW")
+    report = run_forecast(table, step, 1, date(2018, 1, 22), "load.csv").report
+    assert report.rmse < 0.25 * level + 1e-6
+    assert 0 <= report.interval.coverage <= 1
+    assert (report.mase is None) == (level == 0)
+
+
+def test_a_training_period_without_values_is_refused() -> None:
+    rows = [f"{FIRST + HOUR * row},{'' if row < 22 * 24 else row}" for row in range(24 * 24)]
+    table = parse_table(("time,kW\n" + "\n".join(rows)).encode(), "load.csv", "time", "kW")
+    with pytest.raises(ConfigError, match="values in the older part of the training data"):
+        run_forecast(table, HOUR, 1, date(2018, 1, 23), "load.csv")
+
+
+def test_hours_and_minutes_in_chinese() -> None:
+    assert_whole(grid_of([(stamp - HOUR).strftime("%Y年%m月%d日 %H时%M分") for stamp in ends(72)]), 72)
