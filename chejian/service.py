@@ -15,6 +15,7 @@ from analytics.maintenance.watch.settings import WatchSettings
 from chejian.service_api import ServiceApi
 from chejian.service_bearings import Bearings
 from chejian.service_hours import BACKFILL_US, Hours
+from chejian.service_late import Late
 from chejian.service_watch import Watches
 from edge.live import Live
 from edge.uplink import Uplink
@@ -97,6 +98,7 @@ class _Rounds:
         self._settings, self._api, self._engine, self._clock = settings, api, engine, clock
         self._journal, self._worker, self._live = journal, worker, live
         self._hours: list[Hours] = []
+        self._late = Late(api, settings.data / "looked.json")
         self._bearings: Bearings | None = None
         self._watches: Watches | None = None
         self._revisions: list[tuple[int, str]] = []
@@ -117,8 +119,10 @@ class _Rounds:
             await self._follow_register()
             await self._score()
             await self._watch()
+            await asyncio.to_thread(self._late.look, self._hours, self._clock())
             for hours in self._hours:
                 await asyncio.to_thread(hours.measure_due, self._clock())
+            await asyncio.to_thread(self._late.confirm)
             if self._rounds % _RUNNING_EVERY == _RUNNING_EVERY - 1:
                 await self._measure_running()
         except NotConnected as error:

@@ -35,6 +35,16 @@ class _GapRow(msgspec.Struct):
     to_us: int
 
 
+class _TouchedWindow(msgspec.Struct):
+    from_us: int
+    to_us: int
+
+
+class _Touched(msgspec.Struct):
+    next: int
+    windows: list[_TouchedWindow]
+
+
 class PredictionRow(msgspec.Struct):
     """A control entry of kind "prediction"."""
 
@@ -66,6 +76,11 @@ class ServiceApi:
         """The declared gaps that meet the window."""
         rows = self._ask("GET", "/v1/gaps", list[_GapRow], params={"from_us": window.start_us, "to_us": window.end_us})
         return missing_of((row.signals, row.from_us, row.to_us) for row in rows)
+
+    def touched(self, since: int) -> tuple[int, list[Window]]:
+        """What batches are about that are indexed since this place in the data log, and the place up to which this answer reaches."""
+        answer = self._ask("GET", "/v1/touched", _Touched, params={"since": since})
+        return answer.next, [Window(span.from_us, span.to_us) for span in answer.windows]
 
     def hours_there(self, indicator: str, version: int, window: Window) -> dict[tuple[str, int], str]:
         """Input digests of the full hours that the gateway has, by equipment and start."""

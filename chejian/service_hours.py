@@ -39,6 +39,7 @@ class Hours:
         self._indicators = [indicator for indicator in indicators if needed_signals(indicator, register)]
         self._signals = sorted({name for indicator in self._indicators for name in needed_signals(indicator, register)})
         self._done: set[Window] = set()
+        self._late: set[Window] = set()
         self._digests: dict[tuple[str, str, int], str] | None = None
         self.posted = 0
 
@@ -57,20 +58,43 @@ class Hours:
         Raises:
             NotConnected: the gateway is away; what was posted is done, the rest stays due.
         """
-        due = self.due(now_us)
+        due = sorted({*self.due(now_us), *self._late})
         if due and self._digests is None:
             self._digests = self._there(Window(due[0].start_us, due[-1].end_us))
             # What an earlier run of this service has posted needs no second look, but for the newest few.
-            self._done |= {hour for hour in due[:-RECHECKED] if all(self._posted(hour, indicator) for indicator in self._indicators)}
+            self._done |= {
+                hour for hour in due[:-RECHECKED]
+                if hour not in self._late and all(self._posted(hour, indicator) for indicator in self._indicators)
+            }
             due = [hour for hour in due if hour not in self._done]
         for hour in due:
             if not self._has_readings(hour):
-                self._done.add(hour)
+                self._finished(hour)
                 continue
             rows = [row for row in self._measure(hour) if self._digest(row) != row.input_digest]
             self._post(rows)
-            self._done.add(hour)
+            self._finished(hour)
             _log.info("hour measured", start_us=hour.start_us, rows=len(rows))
+
+    def touch(self, windows: Sequence[Window]) -> None:
+        """Readings or gaps of these times have come since the last round: hours that they touch, and that were measured, are measured again.
+
+        An hour that nobody has posted (a history that is imported) is none of them: whoever asks for it has it measured from the readings.
+        """
+        for span in windows:
+            reach = Window(span.start_us, span.end_us + LOOKBACK_US)
+            if self._in_force is not None:
+                reach = reach.clip(self._in_force)
+            if not reach.length_us or not self._indicators:
+                continue
+            there = self._there(Window(reach.start_us - HOUR_US, reach.end_us + HOUR_US), self._indicators[:1])
+            starts = {start_us for _, _, start_us in there} | {hour.start_us for hour in self._done}
+            hours = [Window(start_us, start_us + HOUR_US) for start_us in starts]
+            self._late |= {hour for hour in hours if hour.start_us < reach.end_us and hour.end_us > reach.start_us}
+
+    def _finished(self, hour: Window) -> None:
+        self._done.add(hour)
+        self._late.discard(hour)
 
     def measure_running(self, now_us: int) -> None:
         """Measures and posts the hour that is running, as far as it has come; for people who look, and replaced by the full hour."""
@@ -101,10 +125,10 @@ class Hours:
                 rows += [row_of(indicator.measure(inputs, piece), digest) for inputs, piece, digest in shared[indicator.roles]]
         return rows
 
-    def _there(self, window: Window) -> dict[tuple[str, str, int], str]:
+    def _there(self, window: Window, indicators: Sequence[Indicator] | None = None) -> dict[tuple[str, str, int], str]:
         return {
             (indicator.id, equipment, start_us): digest
-            for indicator in self._indicators
+            for indicator in (self._indicators if indicators is None else indicators)
             for (equipment, start_us), digest in self._api.hours_there(indicator.id, indicator.version, window).items()
         }
 

@@ -133,6 +133,22 @@ class GapRow(msgspec.Struct):
     reason: str
 
 
+class TouchedWindow(msgspec.Struct):
+    """Source times [from, to), µs UTC."""
+
+    from_us: int
+    to_us: int
+
+
+class TouchedAnswer(msgspec.Struct):
+    """`GET /v1/touched`: what batches are about that are indexed since."""
+
+    next: int
+    """`since` of the next question: the data-log index up to which (exclusive) this answer reaches; smaller than `since` after a restore."""
+    windows: list[TouchedWindow]
+    """Source times [from, to) of their readings and gaps, µs UTC, sorted, without overlap."""
+
+
 class BundleRequest(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /v1/bundles`: the window to export."""
 

@@ -169,6 +169,17 @@ class Archive(EdgeBook):
         first, last = self._reader.execute(sql, (window.end_us, window.start_us - lookback_us))[0]
         return (0, 0) if first is None else (int(first), int(last) + 1)
 
+    def touched(self, first: int, end: int) -> list[tuple[int, int]]:
+        """The times [from, to), µs, that the parts and gaps of the batches with index in [first, end) are about, united and sorted."""
+        sql = "SELECT from_us, to_us FROM batches WHERE number >= ? AND number < ? AND to_us >= from_us"
+        found: list[tuple[int, int]] = []
+        for start_us, end_us in sorted(self._reader.execute(sql, (first, end))):
+            if found and start_us <= found[-1][1]:
+                found[-1] = found[-1][0], max(found[-1][1], int(end_us) + 1)
+            else:
+                found.append((int(start_us), int(end_us) + 1))
+        return found
+
     def gaps(self) -> list[tuple[str, Gap]]:
         """(edge, gap) of every gap in a committed header, in the log's order."""
         rows = self._reader.execute("SELECT header FROM batches WHERE gaps > 0 ORDER BY number")

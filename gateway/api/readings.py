@@ -8,6 +8,7 @@ from gateway.auth import PEOPLE, Caller, needs
 from gateway.documents import answers, json_answer
 from gateway.house import House
 from gateway.readings import CSV_TYPE, in_order, media_of, read_page, readings_response, thin
+from gateway.shapes import TouchedAnswer, TouchedWindow
 from store.answers import AggregateAnswer, CountAnswer
 from store.arrow_block import ARROW_TYPE
 from workshop.block import concat
@@ -17,6 +18,7 @@ from workshop.window import Window
 MOST_ROWS = 1_000_000
 MOST_SIGNALS = 500
 MOST_STEPS = 100_000
+MOST_BATCHES = 10_000
 MOST_POINTS = 20_000
 Time = Annotated[int, Query(ge=-(2**62), le=2**62, description="µs UTC")]
 
@@ -27,7 +29,7 @@ _ANSWERS[200]["content"] |= {
 
 
 def routes(house: House) -> APIRouter:
-    """`/v1/readings`, `/v1/count`, `/v1/aggregate`."""
+    """`/v1/readings`, `/v1/count`, `/v1/touched`, `/v1/aggregate`."""
     router = APIRouter(tags=["readings"])
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
 
@@ -57,6 +59,12 @@ def routes(house: House) -> APIRouter:
     @router.get("/v1/count", summary="Rows in the engine, and how far they are indexed", responses=answers("CountAnswer"))
     def count(_: reader) -> Response:
         return json_answer(CountAnswer(house.engine.count(), house.engine.cursor()))
+
+    @router.get("/v1/touched", summary="Which source times the batches are about that were indexed since a place in the data log",
+                responses=answers("TouchedAnswer"))
+    def touched(_: reader, since: Annotated[int, Query(ge=0, le=2**53 - 1, description="`next` of the answer before")]) -> Response:
+        end = min(since + MOST_BATCHES, house.engine.cursor())
+        return json_answer(TouchedAnswer(end, [TouchedWindow(*span) for span in house.archive.touched(since, end)]))
 
     @router.get("/v1/aggregate", summary="Count, minimum, maximum and mean of a signal's numbers per step", responses=answers("AggregateAnswer"))
     def aggregate(_: reader, signal: str, from_us: Time, to_us: Time, step_us: Annotated[int, Query(ge=1)]) -> Response:

@@ -32,7 +32,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "/v1/alerts"): PEOPLE, ("GET", "/v1/engines"): PEOPLE,
     **{("GET", path): READ for path in (
         "/v1/latest", "/v1/workshop", "/v1/workshop/revisions",
-        "/v1/equipment", "/v1/signals", "/v1/count", f"/v1/readings?signal=m-1/gauge&{WINDOW}",
+        "/v1/equipment", "/v1/signals", "/v1/count", "/v1/touched?since=0", f"/v1/readings?signal=m-1/gauge&{WINDOW}",
         f"/v1/aggregate?signal=m-1/gauge&step_us=1000000&{WINDOW}", "/v1/indicators", f"/v1/indicators/networking_rate_all?{WINDOW}",
         f"/v1/indicators/networking_rate_all/groups?by=class&{WINDOW}",
         f"/v1/components?indicator=oee&{WINDOW}", "/v1/edges", "/v1/gaps", "/v1/quarantine", "/v1/checkpoint", "/v1/trust",

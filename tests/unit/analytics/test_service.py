@@ -13,6 +13,7 @@ from chejian.service import ServiceSettings, run
 from chejian.service_api import ServiceApi
 from chejian.service_bearings import Bearings
 from chejian.service_hours import Hours
+from chejian.service_late import Late
 from store.engines.gateway import GatewaySettings as EngineSettings
 from store.engines.gateway import open_engine
 from store.signing import SigningKey
@@ -113,6 +114,30 @@ async def test_components_and_scores_arrive_once(gateway: Gateway, tmp_path: Pat
     hours.measure_due(NOW_US + HOUR_US)
     found = {(item.equipment, item.start_us): item.values["good"] for item in gateway.components("defect_rate")}
     assert found["cnc-01", START_US] == 4
+
+    # Later still: the hours that late readings touch are measured again, however old they are, and no others.
+    for ahead in range(2, 8):
+        hours.measure_due(NOW_US + ahead * HOUR_US)
+    late = Late(api, tmp_path / "looked.json")
+    late.look([hours], NOW_US + 8 * HOUR_US)
+    late.confirm()
+    before = hours.posted
+    hours.measure_due(NOW_US + 7 * HOUR_US)
+    assert hours.posted == before, "nothing new"
+    rows_now = gateway.get("/v1/count")["rows"]
+    gateway.deliver(block([reading("cnc-01/good_count", 200, 12), reading("cnc-01/good_count", 204, 15)]), "edge-3")
+    await until(lambda: gateway.get("/v1/count")["rows"] > rows_now, "very late readings in the engine")
+    late = Late(api, tmp_path / "looked.json")  # as after a restart
+    late.look([hours], NOW_US + 8 * HOUR_US)
+    hours.measure_due(NOW_US + 7 * HOUR_US)
+    late.confirm()
+    found = {(item.equipment, item.start_us): item.values["good"] for item in gateway.components("defect_rate")}
+    assert found["cnc-01", START_US] == 10
+    assert 0 < hours.posted - before <= 2 * len(load_indicators()), "one machine in the hour and the one after it"
+    before = hours.posted
+    late.look([hours], NOW_US + 8 * HOUR_US)
+    hours.measure_due(NOW_US + 7 * HOUR_US)
+    assert hours.posted == before
     engine.close()
     api.close()
 
