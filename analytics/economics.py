@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
+import msgspec
+
 from analytics.declared_figures import CATALOGUE
 from analytics.definition import MEASURED
+from analytics.electricity import cost
 from analytics.facts import Facts, Told
 from analytics.indicator import Components, Indicator, Result, decimal_of, sentences, share
 from analytics.measured import Measured, doubts
@@ -96,6 +99,40 @@ def over(part: str, whole: str) -> Formula:
 def alone(name: str) -> Formula:
     """The figure itself."""
     return lambda values: values[name]
+
+
+def counted_times(counter: str, price: str) -> Callable[[Indicator, Measured, Workshop, Window, Facts], Result]:
+    """What a counter grew by, times a declared price. Components as of `counts.measure_counts`."""
+    def inform(indicator: Indicator, measured: Measured, register: Workshop, window: Window, facts: Facts) -> Result:
+        told = {price: facts.told(price, window)}
+        heard = bool(measured.covered_us)
+        return conclude_declared(
+            indicator, window, told, lambda values: values[counter] * values[price] if heard else None, measured=measured,
+            quantities={counter: measured.total(counter)},
+        )
+
+    return inform
+
+
+def operating_cost(indicator: Indicator, measured: Measured, register: Workshop, window: Window, facts: Facts) -> Result:
+    """Electricity at the tariff's prices, with its bounds, and the declared items."""
+    electricity = cost(indicator, measured, register, window)
+    known = electricity.value is not None
+    milli = round(Fraction(electricity.value or 0) * SCALE)
+    told = {name: facts.told(name, window) for name in indicator.facts}
+
+    def formula(values: Values) -> Fraction | None:
+        return Fraction(electricity.value or 0) + sum((values[name] for name in indicator.facts), Fraction(0)) if known else None
+
+    found = conclude_declared(
+        indicator, window, told, formula, measured=measured, quantities={"electricity_measured_milli": milli},
+    )
+    if found.value is None or electricity.value is None or electricity.low is None or electricity.high is None:
+        return msgspec.structs.replace(found, why=sentences(found.why, electricity.why))
+    return msgspec.structs.replace(
+        found, low=found.value - electricity.value + electricity.low, high=found.value - electricity.value + electricity.high,
+        why=sentences("electricity measured", found.why, f"electricity {electricity.why}"),
+    )
 
 
 ALL_DECLARED = Decimal(1)

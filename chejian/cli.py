@@ -66,6 +66,7 @@ def register_commands() -> None:
         gateway_keeping,
         import_export,
         indicators,
+        losses,
         maintenance,
         maintenance_alerts,
         policy,
@@ -76,8 +77,8 @@ def register_commands() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
-        declare, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust, evidence_witness,
-        import_export, doctor, trace,
+        declare, losses, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust,
+        evidence_witness, import_export, doctor, trace,
     )
     for module in groups:
         module.add_to(app)

@@ -128,6 +128,17 @@ def groups(
     Console().print(table)
 
 
+def figure_of(
+    identifier: str, bundle: Path | None, url: str, token_file: Path, window: tuple[str, str] | None
+) -> "tuple[Result, Workshop, Window]":
+    """One figure from a bundle, or from a gateway where there is none, with the register and the window that it is of."""
+    item = _find(identifier)
+    if bundle is None:
+        return _from_gateway(item, url, token_file, window)[:3]
+    replayed, span = replayed_in(bundle, window)
+    return replayed.result(item, replayed.register, span), replayed.register, span
+
+
 Explained = tuple["Result", "Workshop", "Window", list["Sensitivity"]]
 
 

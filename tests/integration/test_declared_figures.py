@@ -1,5 +1,6 @@
 """Declared figures from the command to a gateway's figure and, offline, to a verdict that names them."""
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -48,6 +49,11 @@ def test_a_verdict_on_declared_figures_says_so_and_is_recomputed_offline(tmp_pat
     assert [(item.name, item.value, item.author) for item in again.declared] == [
         ("value_added", Decimal(9000), "engineer:Li Na"), ("headcount", Decimal(30), "engineer:Li Na")]
     assert replayed.facts.orders == (order,)
+    losses = json.loads(chejian("indicators", "losses", "--bundle", tmp_path / "bundle.zip", "--json"))["losses"]["total"]
+    assert losses["calendar_us"] - sum(losses["losses_us"].values()) == losses["value_adding_us"] > 0
+    assert "= 增值时间" in chejian("indicators", "losses", "--bundle", tmp_path / "bundle.zip", "--lang", "zh")
+    explained = chejian("indicators", "explain", "labour_productivity", "--bundle", tmp_path / "bundle.zip", "--lang", "en")
+    assert "declared inputs, not measured" in explained
     plant.archive.close()
 
 

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from analytics.compute import compute
 from analytics.explain import explain
 from analytics.facts import Declared, Facts
 from analytics.indicator import Result, load_indicators
-from workshop.block import empty_block
+from workshop.block import block_of, empty_block
+from workshop.reading import Reading
 from workshop.register import parse_register
-from workshop.window import HOUR_US, Window
+from workshop.signal import signal_id
+from workshop.window import HOUR_US, SECOND_US, Window
 
 KNOWN = load_indicators()
 _FILE = Path(__file__).parents[3] / "config" / "demo" / "workshop.toml"
@@ -55,6 +58,46 @@ def test_half_a_window_declared_is_no_value(identifier: str, rows: list[Row], va
     assert found.value is None
     assert found.coverage == Decimal("0.5")
     assert "is declared for 0.500000 of the window" in found.why
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", "废品数为测量值"), ("en", "declared, not measured: scrap_part_cost")])
+def test_scrap_is_counted_and_its_price_declared(language: str, words: str) -> None:
+    machine = next(item for item in REGISTER.equipment if item.signal("scrap_count"))
+    register = msgspec.structs.replace(REGISTER, equipment=(machine,), shifts=())
+    signal = signal_id(machine.id, machine.signal("scrap_count").name)  # type: ignore[union-attr]
+    window = Window(START_US, START_US + 10 * SECOND_US)
+    rows = [Reading(signal, START_US + n * SECOND_US, START_US + n * SECOND_US, 100 + n // 2) for n in range(-1, 10)]
+    facts = facts_of([("scrap_part_cost", "12.5", "{currency}/{part}")], window)
+    found = compute(KNOWN["scrap_cost"], register, block_of(rows), window, facts=facts)
+    assert (found.value, found.counts["scrap"], found.coverage) == (Decimal("62.50"), 5, 1)  # 99 → 104 at 12.50
+    assert found.method == "declared and measured, no interval"
+    assert words in explain(KNOWN["scrap_cost"], found, register, window, language).text
+    assert compute(KNOWN["scrap_cost"], register, block_of(rows), window).value is None
+    assert compute(KNOWN["scrap_cost"], register, empty_block(), window, facts=facts).value is None
+
+
+COSTS = ("labour_cost", "material_cost", "maintenance_cost", "depreciation_cost", "other_cost")
+
+
+def test_operating_cost_adds_measured_electricity_to_what_is_declared() -> None:
+    meters = tuple(item for item in REGISTER.equipment if item.signal("energy_import"))[:1]
+    register = msgspec.structs.replace(REGISTER, equipment=meters)
+    signal = meters[0].signal("energy_import")
+    assert signal is not None
+    window = Window(START_US, START_US + 3600 * SECOND_US)
+    step = {"kW.h": 1, "W.h": 1000}[signal.unit]
+    rows = [
+        Reading(signal_id(meters[0].id, signal.name), START_US + n * SECOND_US, START_US + n * SECOND_US, step * (n // 360)) for n in range(-1, 3600)
+    ]
+    facts = facts_of([(name, str(10 * n), "{currency}") for n, name in enumerate(COSTS)], window)
+    found = compute(KNOWN["operating_cost"], register, block_of(rows), window, facts=facts)
+    power = compute(KNOWN["electricity_cost"], register, block_of(rows), window)
+    assert power.value is not None and power.value > 0
+    assert found.value == power.value + 10 + 20 + 30 + 40
+    assert {item.name for item in found.declared} == set(COSTS)
+    assert found.counts["electricity_measured_milli"] == round(power.value * 1000)
+    fewer = compute(KNOWN["operating_cost"], register, block_of(rows), window, facts=Facts(facts.figures[1:]))
+    assert fewer.value is None and "labour_cost" in fewer.why
 
 
 def test_nothing_to_divide_by_is_undefined() -> None:
