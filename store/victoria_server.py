@@ -34,8 +34,8 @@ class _Labels(msgspec.Struct):
 
 
 def instant(time_ms: int) -> str:
-    """A time as VictoriaMetrics reads it: seconds, half a millisecond later, because it cuts what is left of a binary fraction."""
-    return f"{time_ms // 1000}.{time_ms % 1000:03d}5"
+    """A time as VictoriaMetrics reads it: seconds, a fifth of a millisecond later, because some versions cut a binary fraction and others round it."""
+    return f"{time_ms // 1000}.{time_ms % 1000:03d}2"
 
 
 class VictoriaServer:
@@ -72,7 +72,8 @@ class VictoriaServer:
 
     def label_values(self, label: str, selector: str) -> list[str]:
         """All values that a label has ever had."""
-        form = {"match[]": selector, "start": "0"}
+        # Not 0: a vmselect takes that for no start at all, and then looks at today only.
+        form = {"match[]": selector, "start": "1"}
         answer: _Labels = self._decode(self._ask(f"/api/v1/label/{label}/values", form).content, _Labels)
         return answer.data
 
