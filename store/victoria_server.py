@@ -34,7 +34,7 @@ class _Labels(msgspec.Struct):
 
 
 def instant(time_ms: int) -> str:
-    """A time as VictoriaMetrics reads it: seconds, a fifth of a millisecond later, because some versions cut a binary fraction and others round it."""
+    """A time as VictoriaMetrics reads it: seconds, a fifth of a millisecond later: some versions cut a binary fraction, others round it."""
     return f"{time_ms // 1000}.{time_ms % 1000:03d}2"
 
 
