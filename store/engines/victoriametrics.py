@@ -19,7 +19,7 @@ from store.engine import Aggregates, Capabilities, RefusedRows
 from store.influx_client import InfluxWriter, read_token
 from store.latest import LatestRows, newest_rows
 from store.victoria_rows import VALUES, Series, block_from, decoded, encoded, lines, sift
-from store.victoria_server import VictoriaServer, retention_ms, selector
+from store.victoria_server import YOUNG_MS, VictoriaServer, retention_ms, selector
 from workshop.block import Block, concat, empty_block
 from workshop.errors import ConfigError, NotConnected
 from workshop.window import Window
@@ -192,10 +192,12 @@ class VictoriaEngine:
         return block_from(self._server.export(chosen, first_ms, last_ms), signals, self._measurement)
 
     def aggregate(self, signal: str, window: Window, step_us: int) -> Aggregates:
-        """By PromQL where window and steps are whole milliseconds, otherwise and for a last short step from the rows."""
+        """By PromQL where window and steps are whole milliseconds, otherwise and for a last short step and the last minute from the rows."""
         if step_us < 1:
             raise ConfigError(f"aggregate: step_us is {step_us}, must be at least 1")
-        whole = window.length_us // step_us if step_us % 1000 == 0 and window.start_us % 1000 == 0 and window.start_us >= 0 else 0
+        whole = 0
+        if step_us % 1000 == 0 and window.start_us % 1000 == 0 and window.start_us >= 0:
+            whole = max(0, min(window.length_us, (self._server.now_ms() - YOUNG_MS) * 1000 - window.start_us)) // step_us
         rest = Window(window.start_us + whole * step_us, window.end_us)
         columns = self._steps(signal, window.start_us // 1000, whole, step_us // 1000)
         block = self.read([signal], rest)

@@ -1,14 +1,15 @@
 """Engines under test, and the ways in which rows come into them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import httpx
 
-from store.engine import Engine, load_engine
+from store.engine import Engine, RefusedRows, load_engine
 from tests.unit.gateway.plant import Sender, admin_of, bearer, until
 from workshop.block import Block, empty_block
+from workshop.window import Window
 
 
 class Bench(Protocol):
@@ -16,8 +17,8 @@ class Bench(Protocol):
 
     engine: Engine
 
-    def fill(self, block: Block) -> None:
-        """Stores the block as the next batch and waits until it can be read."""
+    def fill(self, block: Block) -> Sequence[RefusedRows]:
+        """Stores the block as the next batch, waits until it can be read, and returns what the engine refused."""
 
     def again(self) -> None:
         """Delivers the last batch once more."""
@@ -34,9 +35,9 @@ class Direct:
         self.engine = load_engine(name, options)
         self._last = empty_block()
 
-    def fill(self, block: Block) -> None:
+    def fill(self, block: Block) -> Sequence[RefusedRows]:
         self._last = block
-        self.engine.write(block, self.engine.cursor() + 1)
+        return self.engine.write(block, self.engine.cursor() + 1)
 
     def again(self) -> None:
         self.engine.write(self._last, self.engine.cursor())
@@ -47,19 +48,37 @@ class Direct:
 
 
 class OnServer(Direct):
-    """An engine whose server shows what it took only when it is asked to, or a second later."""
+    """An engine whose server shows what it took only when it is asked to, or seconds later."""
 
     def __init__(self, name: str, options: dict[str, object], flush: Callable[[], None]) -> None:
         super().__init__(name, options)
-        self.flush = flush
+        self._flush = flush
+        self._held: dict[tuple[str, int], set[int]] = {}
 
-    def fill(self, block: Block) -> None:
-        super().fill(block)
-        self.flush()
+    def fill(self, block: Block) -> Sequence[RefusedRows]:
+        refused = super().fill(block)
+        out = {row for item in refused for row in item.rows.tolist()}
+        for number, row in enumerate(block.readings()):
+            if number not in out:
+                self._held.setdefault((row.signal, row.source_time_us), set()).add(row.received_time_us)
+        # A flush returns at once while another one, that the server began by itself, still makes its rows visible.
+        until(self._shown, "the server shows what it took")
+        self._flush()
+        return refused
+
+    def _shown(self) -> bool:
+        """Whether every row can be read, of those at one time any."""
+        self._flush()
+        times = [time for _, time in self._held]
+        if not times:
+            return True
+        found = self.engine.read([name for name, _ in self._held], Window(min(times), max(times) + 1)).readings()
+        seen = {(row.signal, row.source_time_us) for row in found if row.received_time_us in self._held.get((row.signal, row.source_time_us), ())}
+        return seen == set(self._held)
 
     def again(self) -> None:
         super().again()
-        self.flush()
+        self._flush()
 
 
 class ThroughGateway:
@@ -74,10 +93,11 @@ class ThroughGateway:
         self._options = {"url": url, "token": token, "page_rows": 3}
         self.engine = load_engine("gateway", self._options)
 
-    def fill(self, block: Block) -> None:
+    def fill(self, block: Block) -> Sequence[RefusedRows]:
         self._batch = self._sender.seal(block)
         assert self._sender.post(self._client, self._batch).status_code == 200
         until(lambda: self.engine.cursor() == self._sender.seq, "the batch is in the engine")
+        return ()
 
     def again(self) -> None:
         assert self._sender.post(self._client, self._batch).status_code == 200
