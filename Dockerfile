@@ -29,7 +29,7 @@ RUN useradd --uid 10410 --create-home --shell /usr/sbin/nologin chejian \
  && mkdir -p /config /data/gateway /data/gateway-a /data/gateway-b /data/edge-1 /data/edge-a /data/edge-b /data/analytics /data/web \
     /secrets/broker /secrets/edge /secrets/influx /secrets/gateway /secrets/grafana \
  && chown -R chejian:chejian /config /data /secrets
-ENV PATH=/opt/chejian/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8
+ENV PATH=/opt/chejian/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8 CHEJIAN_LOG=json
 WORKDIR /app
 USER chejian
 STOPSIGNAL SIGTERM

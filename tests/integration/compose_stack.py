@@ -22,11 +22,19 @@ import httpx
 import msgspec
 import yaml
 
+from deploy.prepare import SITES
+
 REPO = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((REPO / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = {name: one for name, one in COMPOSE["services"].items() if "profiles" not in one}
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+"""All of them, the profile cluster included."""
+STAND_INS = {"influxdb": (8086, "/var/lib/influxdb2"), "vminsert": (8480, "/tmp/cluster")}  # noqa: S108 - in the stack's own root
+"""Where one VictoriaMetrics listens and keeps its data in the place of InfluxDB, and of the cluster of four."""
+ABSENT = ("influx-tokens", "grafana", "vmstorage-1", "vmstorage-2", "vmselect")
+"""Services whose program is nobody's package here, or which set up such a one."""
 OURS = "chejian:0.1.0"
 PATIENCE_S = 120.0
+MACHINES = 12
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _BIND, _REC, _PRIVATE = 4096, 16384, 1 << 18
 
@@ -103,19 +111,19 @@ class Stack:
 
     def up(self, name: str) -> None:
         """Starts a service when what it depends on is there."""
-        if name in self.running or name == "influx-tokens":
+        if name in self.running or name in ABSENT:
             return
         for other, how in SERVICES[name].get("depends_on", {}).items():
             self.up(other)
-            if how["condition"] == "service_healthy":
+            if how["condition"] == "service_healthy" and other not in ABSENT:
                 self.healthy(other)
-        self.running[name] = self.start(name, self.command(name) if name != "influxdb" else victoria())
+        self.running[name] = self.start(name, victoria(*STAND_INS[name]) if name in STAND_INS else self.command(name))
         if SERVICES[name].get("restart") == "no":
             assert self.running[name].wait(PATIENCE_S) == 0, self.log(name)
 
     def healthy(self, name: str) -> None:
         """Waits for the service's own health check."""
-        test = SERVICES[name]["healthcheck"]["test"][1:] if name != "influxdb" else ["sh", "-c", "exit 0"]
+        test = SERVICES[name]["healthcheck"]["test"][1:] if name not in STAND_INS else looks(STAND_INS[name][0])
         deadline = time.monotonic() + PATIENCE_S
         while self.start(name, [word.replace("$$", "$") for word in test]).wait(20) != 0:
             assert self.running[name].poll() is None and time.monotonic() < deadline, self.log(name)
@@ -138,36 +146,60 @@ class Stack:
         return codes
 
 
-def victoria() -> list[str]:
-    """VictoriaMetrics where InfluxDB would be."""
-    flags = ["-storageDataPath=/var/lib/influxdb2", "-httpListenAddr=:8086", "-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms"]
+def victoria(port: int, folder: str) -> list[str]:
+    """VictoriaMetrics where another database would be."""
+    flags = [f"-storageDataPath={folder}", f"-httpListenAddr=:{port}", "-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms"]
     return ["victoria-metrics", *flags]
 
 
+def looks(port: int) -> list[str]:
+    """A health check of VictoriaMetrics."""
+    return ["python", "-c", f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health', timeout=3)"]
+
+
 def stand_in(stack: Stack) -> None:
-    """The second engine of the prepared gateway is VictoriaMetrics instead."""
-    file = stack.folder / "volumes" / "config" / "gateway.toml"
-    settings = msgspec.toml.decode(file.read_bytes())
-    settings["second_engine"] = {"name": "victoriametrics", "url": settings["second_engine"]["url"], "finer_times": "cut", "trail_s": 0}
-    file.write_bytes(msgspec.toml.encode(settings))
+    """The prepared gateways write to VictoriaMetrics: the first as its second engine, those of the cluster as their only one."""
+    config = stack.folder / "volumes" / "config"
+
+    def change(name: str, key: str, engine: dict[str, Any]) -> None:
+        settings = msgspec.toml.decode((config / name).read_bytes())
+        settings[key] = engine
+        (config / name).write_bytes(msgspec.toml.encode(settings))
+
+    change("gateway.toml", "second_engine", {"name": "victoriametrics", "url": "http://influxdb:8086", "finer_times": "cut", "trail_s": 0})
+    for site in SITES:
+        engine = {"name": "victoriametrics", "url": "http://vminsert:8480", "measurement": f"gateway-{site}", "finer_times": "cut"}
+        change(f"gateway-{site}.toml", "engine", engine)
 
 
-def watch(stack: Stack) -> dict[str, Any]:
-    """Waits until data has arrived everywhere, and says what there is."""
-    token = (stack.folder / "volumes" / "gateway-data" / "admin.token").read_text().strip()
+def client_of(stack: Stack, gateway: str, port: int) -> httpx.Client:
+    """A client with the token that this gateway's administrator finds in its volume."""
+    token = (stack.folder / "volumes" / f"{gateway}-data" / "admin.token").read_text().strip()
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=20)
+
+
+def watch(stack: Stack, gateway: str, port: int, edge: str, machines: int) -> dict[str, Any]:
+    """Waits until data of so many machines has arrived in every engine of a gateway, and says what there is."""
     deadline = time.monotonic() + PATIENCE_S
-    with httpx.Client(base_url="http://127.0.0.1:8410", headers={"Authorization": f"Bearer {token}"}, timeout=20) as client:
+    with client_of(stack, gateway, port) as client:
         while True:
             engines, latest = client.get("/v1/engines").json(), client.get("/v1/latest").json()["readings"]
-            machines = {one["signal"].partition("/")[0] for one in latest if one["quality"] == 0}
-            if all(row["batches"] > 2 for row in engines) and len(machines) == 12:
+            there = {one["signal"].partition("/")[0] for one in latest if one["quality"] == 0}
+            if all(row["batches"] > 2 for row in engines) and len(there) >= machines:
                 break
-            assert time.monotonic() < deadline, f"{engines} {sorted(machines)} {stack.log('edge')}"
+            assert time.monotonic() < deadline, f"{gateway} {engines} {sorted(there)} {stack.log(edge)}"
             time.sleep(0.5)
         edges = {row["edge"]: row["provenance"] for row in client.get("/v1/edges").json()}
-        rows = client.get("/v1/count").json()["rows"]
-    page = httpx.get("http://127.0.0.1:8420/en", timeout=20)
-    return {"engines": [row["name"] for row in engines], "machines": len(machines), "edges": edges, "rows": rows, "page": page.status_code}
+        rows, log = client.get("/v1/count").json()["rows"], client.get("/v1/checkpoint").json()["data"].partition("\n")[0]
+    return {"engines": [row["name"] for row in engines], "machines": sorted(there), "edges": edges, "rows": rows, "log": log}
+
+
+def secrets(stack: Stack) -> dict[str, str]:
+    """Rights of the files that hold secrets."""
+    volumes = stack.folder / "volumes"
+    names = ["gateway-data/admin.token", "gateway-data/key.pem", "gateway-a-data/admin.token", "gateway-b-data/admin.token",
+             "web-secret/viewer.token", "edge-data/enrolment.json", "edge-a-data/enrolment.json", "edge-b-data/enrolment.json"]
+    return {name: oct((volumes / name).stat().st_mode & 0o777) for name in names}
 
 
 def main() -> None:
@@ -177,13 +209,16 @@ def main() -> None:
     try:
         stack.up("prepare")
         stand_in(stack)
-        wanted = [name for name in SERVICES if name != "grafana"]
+        wanted = [name for name in SERVICES if name not in ABSENT]
         for name in wanted:
             stack.up(name)
         for name in wanted:
             if "healthcheck" in SERVICES[name]:
                 stack.healthy(name)
-        found = watch(stack)
+        found: dict[str, Any] = {"line": watch(stack, "gateway", 8410, "edge", MACHINES)}
+        for site, port in SITES.items():
+            found[site] = watch(stack, f"gateway-{site}", port, f"edge-{site}", 1)
+        found |= {"page": httpx.get("http://127.0.0.1:8420/en", timeout=20).status_code, "secrets": secrets(stack), "run": sorted(stack.running)}
     finally:
         codes = stack.down()
     sys.stdout.write(json.dumps(found | {"codes": codes}) + "\n")
