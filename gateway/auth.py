@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from gateway.lockout import Lockout
 from gateway.problems import Refusal
+from gateway.pseudonyms import Pseudonyms
 from store.archive import Archive, EdgeRecord, TokenRecord
 from store.control_kinds import Audit
 from store.signing import decode_key
@@ -54,18 +55,26 @@ class Caller(msgspec.Struct, frozen=True):
     """The edge's id, or what the token was made for."""
     provenance: Provenance | None = None
     """Of an edge."""
+    known_as: str = ""
+    """Pseudonym of a person, unless the register says that operators are named."""
 
     @property
     def author(self) -> str:
         """As named in control entries."""
-        return f"{self.role}:{self.subject}"
+        return f"{self.role}:{self.known_as or self.subject}"
 
 
 class Access:
-    """Makes tokens and recognises them."""
+    """Makes tokens and recognises them.
 
-    def __init__(self, archive: Archive, clock: Clock, lockout: Lockout | None = None) -> None:
-        self._archive, self._clock = archive, clock
+    Args:
+        are_named: people stand in control log and audit by their names, not by pseudonyms.
+    """
+
+    def __init__(
+        self, archive: Archive, clock: Clock, pseudonyms: Pseudonyms, lockout: Lockout | None = None, *, are_named: bool = False,
+    ) -> None:
+        self._archive, self._clock, self._pseudonyms, self._are_named = archive, clock, pseudonyms, are_named
         self.lockout = lockout or Lockout()
         self._visits: dict[tuple[str, str], int] = {}
         self._visits_lock = threading.Lock()
@@ -79,8 +88,16 @@ class Access:
         """A new bearer token, to be shown once; that it was made stands in the audit."""
         token = _PREFIX + secrets.token_urlsafe(32)
         self._archive.add_token(_digest(token), role.value, subject, None, once=False)
-        self.audit("token", author, role=role.value, subject=subject)
+        self.audit("token", author, role=role.value, subject=self._known_as(subject))
         return token
+
+    def resolve(self, pseudonym: str, reason: str, *, author: str) -> str | None:
+        """The subject behind a pseudonym, or None; the question is on record before it is answered."""
+        self.audit("pseudonym", author, resolved=pseudonym[:80], reason=reason)
+        return next((subject for subject in self._archive.token_subjects() if self._pseudonyms.of(subject) == pseudonym), None)
+
+    def _known_as(self, subject: str) -> str:
+        return subject if self._are_named else self._pseudonyms.of(subject)
 
     def audit(self, action: str, author: str, **details: str | int) -> None:
         """Writes down who did what: a control entry of kind "audit" without an edge."""
@@ -114,7 +131,7 @@ class Access:
             return None
         self._seen[digest] = record
         if record.role != Role.EDGE:
-            return Caller(Role(record.role), record.subject)
+            return Caller(Role(record.role), record.subject, None, self._known_as(record.subject))
         edge = self._archive.edge(record.subject)
         if edge is None or edge.revoked_us is not None or not hmac.compare_digest(edge.token_sha256, digest):
             return None

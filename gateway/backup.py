@@ -1,6 +1,7 @@
 """Backup of a gateway that may be running, and its restore as a new generation of the logs.
 
-backup   a folder: archive.sqlite, key.pem, admin.token, origin, manifest.json with digests and the checkpoints of that moment. It holds secrets.
+backup   a folder: archive.sqlite, key.pem, pseudonyms.key, admin.token, origin, manifest.json with digests and the checkpoints of that moment; it
+         holds secrets.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gateway.pseudonyms import FILE as PSEUDONYMS
 from gateway.settings import GatewaySettings
 from store.archive import Archive
 from store.signing import SigningKey, decode_key
@@ -67,4 +68,4 @@ def _take_next(settings: GatewaySettings) -> None:
 
 def secret_files(folder: Path) -> list[Path]:
     """Files of a data folder that only their owner may read, as far as they are there."""
-    return [folder / name for name in (KEY, "admin.token") if (folder / name).exists()]
+    return [folder / name for name in (KEY, "admin.token", PSEUDONYMS) if (folder / name).exists()]

@@ -28,6 +28,7 @@ from gateway.monitoring import Monitoring
 from gateway.north_log import ConnectedTimes
 from gateway.northbound import Northbound
 from gateway.orders import Orders
+from gateway.pseudonyms import open_pseudonyms
 from gateway.settings import GatewaySettings
 from gateway.third_party import ThirdParty, UnmappedRows
 from gateway.writer import Writer
@@ -67,7 +68,9 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
         second = settings.open_second_engine()
         if second is not None:
             stack.callback(second.close)
-        monitoring, access = Monitoring(), Access(archive, clock, Lockout(settings.failed_logins))
+        monitoring = Monitoring()
+        access = Access(
+            archive, clock, open_pseudonyms(folder), Lockout(settings.failed_logins), are_named=register.operators == "named")
         _first_start(access, folder)
         for leftover in folder.glob("bundle-*.zip"):
             leftover.unlink(missing_ok=True)

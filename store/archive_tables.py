@@ -52,6 +52,11 @@ class ArchiveTables:
         digest, role, subject, expires_us, once = rows[0]
         return TokenRecord(digest, role, subject, expires_us, bool(once))
 
+    def token_subjects(self) -> list[str]:
+        """Whose tokens were ever made, of every role, in order; without edges and invitations."""
+        rows = self._reader.execute("SELECT DISTINCT subject FROM tokens WHERE role NOT IN ('edge', 'enrol', 'setup') ORDER BY subject")
+        return [subject for (subject,) in rows]
+
     def use_token(self, sha256: str) -> bool:
         """Notes a use; True if the token was usable. Of two uses of a one-time token at the same moment one gets False."""
         now = self._clock()

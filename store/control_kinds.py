@@ -1,7 +1,8 @@
 """The kinds of control entries and the body of each: everything besides batches that a verdict depends on. A body has no other fields than these.
 
 Times are µs UTC, windows half-open, digests SHA-256 in hexadecimal, keys and signatures base64. Every entry is signed by the gateway; its
-`author` is the authenticated subject, such as "engineer:Li Na", "edge:edge-1", "operator" (at the gateway's own keyboard) or "gateway".
+`author` is the authenticated subject, such as "engineer:p-4403bd4d12aad3bc4edb" (a person, under a pseudonym), "edge:edge-1", "operator" (at the
+gateway's own keyboard) or "gateway".
 """
 
 from typing import Annotated

@@ -112,6 +112,8 @@ class Workshop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identifier_prefix: str | msgspec.UnsetType = msgspec.UNSET
     """88.<node>.<enterprise>, the prefix of the identifiers of its parts (工业互联网标识), of which the shape alone is checked; not written where
     there is none."""
+    operators: str | msgspec.UnsetType = msgspec.UNSET
+    """"named": control log and audit say who did what by name; not written otherwise, when people stand there under pseudonyms."""
 
     @property
     def digest(self) -> str:
@@ -172,7 +174,7 @@ def parse_register(text: bytes | str, file: str) -> Workshop:
     allowed = set(Workshop.__struct_fields__) - set(rest) - {"v"}
     if unknown := set(raw.workshop) - allowed:
         raise ConfigError(f"{file}: [workshop] has no key '{min(unknown)}'; there are {', '.join(sorted(allowed))}")
-    if missing := allowed - set(raw.workshop) - {"currency", "identifier_prefix"}:
+    if missing := allowed - set(raw.workshop) - {"currency", "identifier_prefix", "operators"}:
         raise ConfigError(f"{file}: [workshop] lacks the key '{min(missing)}'")
     workshop = Workshop(**raw.workshop, **rest)  # type: ignore[arg-type]
     check_register(workshop, file)
@@ -194,6 +196,8 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
         raise ConfigError(f"{file}: [workshop] time_zone '{workshop.time_zone}' is not an IANA zone such as Asia/Shanghai") from error
     if isinstance(workshop.identifier_prefix, str) and not PREFIX.fullmatch(workshop.identifier_prefix):
         raise ConfigError(f"{file}: [workshop] identifier_prefix '{workshop.identifier_prefix[:60]}': not of the form 88.118.1")
+    if isinstance(workshop.operators, str) and workshop.operators != "named":
+        raise ConfigError(f"{file}: [workshop] operators = '{workshop.operators[:60]}': say \"named\", or leave it out for pseudonyms")
     processes = {process.id for process in workshop.processes}
     if len(processes) != len(workshop.processes):
         raise ConfigError(f"{file}: a process stands twice; give each its own id")

@@ -1,4 +1,4 @@
-"""`chejian gateway backup|restore|prune|rotate|revoke`: keeping a gateway's logs over the years."""
+"""`chejian gateway backup|restore|prune|rotate|revoke|who`: keeping a gateway's logs over the years."""
 
 from pathlib import Path
 from typing import Annotated
@@ -108,3 +108,18 @@ def revoke(
     else:
         entry = client.post("/v1/key-revocations", {"key": key, "reason": reason})
         typer.echo(f"key {key} revoked; control entry {entry['index']}. Tell those who keep a trust file to end it there")
+
+
+@gateway.command("who")
+def who(
+    pseudonym: Annotated[str, typer.Argument(help="As it stands in the control log, such as p-0123456789abcdef0123.")],
+    reason: Annotated[str, typer.Option(help="Why it has to be known; stands in the audit for ever.")],
+    url: Annotated[str, typer.Option(help="The gateway's address.")] = "http://127.0.0.1:8410",
+    token_file: Annotated[Path, typer.Option(help="File with a bearer token of role admin.")] = Path("admin.token"),
+) -> None:
+    """Says whose pseudonym this is, and writes into the audit that it was asked. 查明化名。"""
+    from chejian.commands.files import read_file
+    from chejian.demo.client import GatewayClient
+
+    client = GatewayClient(url, read_file(token_file).decode().strip())
+    typer.echo(client.post("/v1/pseudonyms", {"pseudonym": pseudonym, "reason": reason})["subject"])

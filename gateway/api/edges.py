@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import OPEN, answers, body, json_answer, json_body
 from gateway.house import House
+from gateway.pseudonyms import OWN_SUBJECTS
 from gateway.shapes import EdgeRow, Invitation, NewEdge, NewToken, Revoke, TokenAnswer
 from workshop.errors import Rejected
 from workshop.wire import EnrolRequest
@@ -56,6 +57,8 @@ def routes(house: House) -> APIRouter:
             raise Rejected("tokens: an edge gets its token by enrolment: POST /v1/edges, then POST /v1/enrol")
         if not 0 < len(new.subject) <= 200:
             raise Rejected("tokens: 'subject' says whose token it is, in 1 to 200 characters")
+        if new.subject in OWN_SUBJECTS:
+            raise Rejected(f"tokens: '{new.subject}' is what the gateway calls tokens of its own; say whose this one is")
         made = await run_in_threadpool(house.access.create, new.role, new.subject, author=caller.author)
         return json_answer(TokenAnswer(new.role, new.subject, made))
 

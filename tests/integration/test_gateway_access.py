@@ -10,7 +10,7 @@ import pytest
 from gateway.auth import Caller, Role
 from gateway.opening import open_house
 from store.signing import SigningKey
-from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, gateway_in_thread, ramp
+from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, gateway_in_thread, known_as, ramp
 from workshop.batch import Provenance
 from workshop.window import HOUR_US
 
@@ -125,7 +125,7 @@ def test_every_access_of_an_evaluator_stands_in_the_audit_once_an_hour(tmp_path:
         assert [client.get(path, headers=bearer(tokens[role])).status_code for role, path, _ in calls] == [status for *_, status in calls]
         rows = [row["body"] | {"author": row["author"]} for row in client.get("/v1/audit", headers=bearer(admin)).json()]
         seen = [(row["author"], row["detail"]) for row in rows if row["what"] == "access"]
-        assert seen == [("evaluator:Wang", "to GET /v1/signals"), ("evaluator:Wang", "to GET /v1/workshop")]
+        assert seen == [(f"evaluator:{known_as(tmp_path, 'Wang')}", f"to GET /v1/{what}") for what in ("signals", "workshop")]
     now_us = START_US
     with open_house(configure(tmp_path), lambda: now_us) as house:
         wang = Caller(Role.EVALUATOR, "Wang")

@@ -27,7 +27,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "/v1/challenges"): ("evaluator",), ("POST", "/v1/bundles"): ("evaluator", "admin"),
     ("POST", "/v1/checkpoint/cosignatures"): ("evaluator", "admin"), ("GET", "/v1/audit"): ("evaluator", "admin"),
     ("POST", "/v1/edges"): ("admin",), ("POST", "/v1/tokens"): ("admin",), ("POST", "/v1/prune"): ("admin",),
-    ("POST", "/v1/key-revocations"): ("admin",),
+    ("POST", "/v1/key-revocations"): ("admin",), ("POST", "/v1/pseudonyms"): ("admin",),
     ("POST", "/v1/edges/nobody/revocation"): ("admin",), ("POST", "/v1/alerts/test"): ("admin",),
     ("GET", "/v1/alerts"): PEOPLE, ("GET", "/v1/engines"): PEOPLE,
     **{("GET", path): READ for path in (

@@ -17,7 +17,7 @@ from store.control_kinds import Answer, Challenge
 from store.journal import EdgeJournal
 from store.signing import SigningKey, decode_signature, encode_signature, verify
 from tests.unit.edge.rig import now_us
-from tests.unit.gateway.plant import Sender, admin_of, bearer, gateway_in_thread, ramp, reading, until
+from tests.unit.gateway.plant import Sender, admin_of, bearer, gateway_in_thread, known_as, ramp, reading, until
 from workshop.batch import NO_DIGEST, ClockState, Provenance, frame
 from workshop.block import Block, block_of
 from workshop.canonical import canonical_json
@@ -32,6 +32,7 @@ class Plant:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.edge = url, Sender()
+        self.li_na = known_as(folder, "Li Na")
         self.admin = httpx.Client(base_url=url, headers=bearer(admin_of(folder)))
         self.edge.enrol(self.admin, admin_of(folder))
         self.roles: dict[str, httpx.Client] = {"admin": self.admin, "edge": httpx.Client(base_url=url, headers=bearer(self.edge.token))}
@@ -102,7 +103,8 @@ async def test_a_spot_challenge_is_asked_answered_and_on_record(plant: Plant, tm
     epoch = edge.journal.epoch
     await edge.close()
     challenge, answer = plant.roles["viewer"].get("/v1/challenges").json()
-    assert (challenge["kind"], challenge["author"], answer["kind"], answer["author"]) == ("challenge", "evaluator:Li Na", "answer", "edge:edge-1")
+    assert (challenge["kind"], challenge["author"]) == ("challenge", f"evaluator:{plant.li_na}")
+    assert (answer["kind"], answer["author"]) == ("answer", "edge:edge-1")
     assert challenge["time_us"] <= answer["time_us"]
     question, body = msgspec.convert(challenge["body"], Challenge).question, msgspec.convert(answer["body"], Answer)
     assert body.challenge == challenge["index"] and body.statement.question == question
@@ -191,7 +193,7 @@ def test_what_is_put_on_record_names_its_author(plant: Plant, path: str, body: d
         assert (answer.status_code == 200) == (role in writers.split()), f"{role}: {answer.text}"
     rows = plant.roles["viewer"].get(f"/v1/{path}").json()
     assert [row["author"] for row in rows] == [
-        {"admin": "admin:first start", "edge": "edge:edge-1"}.get(role, f"{role}:Li Na") for role in plant.roles if role in writers.split()]
+        {"admin": "admin:first start", "edge": "edge:edge-1"}.get(role, f"{role}:{plant.li_na}") for role in plant.roles if role in writers.split()]
     assert all(body.items() <= row["body"].items() for row in rows)
     for wrong in ({"unknown": 1}, {"from_us": 30}, {"to_us": -1}):
         assert plant.post("admin", f"/v1/{path}", body | wrong).status_code == 400, wrong
@@ -338,7 +340,7 @@ def test_an_evaluator_asks_by_command(plant: Plant, tmp_path: Path) -> None:
     assert done.returncode == 0 and "asked: control entry" in done.stdout, done.stderr
     size = int(note.read_text().split("\n")[1])
     [asked] = plant.admin.get("/v1/challenges").json()
-    assert asked["index"] < size and asked["author"] == "evaluator:Li Na"
+    assert asked["index"] < size and asked["author"] == f"evaluator:{plant.li_na}"
     silent = command(plant, tmp_path, "evaluator", "evidence", "challenge", "edge-1", "m-1/gauge", "--wait-s", "0.1")
     assert silent.returncode == 1 and "will not be confirmed" in silent.stderr
     assert command(plant, tmp_path, "evaluator", "evidence", "challenge", "edge-9", "m-1/gauge").returncode == 2

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from gateway.pseudonyms import open_pseudonyms
 from gateway.serve import run
 from gateway.settings import GatewaySettings, load_gateway
 from store.signing import SigningKey
@@ -170,6 +171,11 @@ def configure(folder: Path, port: int = 0, **more: Any) -> GatewaySettings:
 def admin_of(folder: Path) -> str:
     """The administrator's token of the gateway in this folder."""
     return (folder / "data" / "admin.token").read_text().strip()
+
+
+def known_as(folder: Path, name: str) -> str:
+    """How the gateway in this folder calls a person in its control log."""
+    return open_pseudonyms(folder / "data").of(name)
 
 
 def free_port() -> int:

@@ -24,6 +24,7 @@ from gateway.monitoring import Monitoring
 from gateway.opening import open_house as open_whole
 from gateway.orders import Orders
 from gateway.problems import Refusal
+from gateway.pseudonyms import Pseudonyms
 from gateway.writer import Writer
 from store.archive import Archive, Committed
 from store.engine import Aggregates, Capabilities, Engine, RefusedRows
@@ -96,8 +97,9 @@ def open_house(folder: Path, engine: Engine, clock: Time) -> House:
     writer = Writer(archive, engine, workshop(), monitoring)
     return House(
         settings, clock, workshop(), archive, engine, ComponentsCache(folder / "components.sqlite"), monitoring, writer,
-        Committer(archive, monitoring, writer.notify), LiveHub(name for name, _, _ in workshop().signals()), Access(archive, clock),
-        Challenges(archive, workshop(), clock), [], {}, Orders(folder / "orders.sqlite"), KnownFacts(archive),
+        Committer(archive, monitoring, writer.notify), LiveHub(name for name, _, _ in workshop().signals()),
+        Access(archive, clock, Pseudonyms(bytes(32))), Challenges(archive, workshop(), clock), [], {}, Orders(folder / "orders.sqlite"),
+        KnownFacts(archive),
     )
 
 
@@ -155,7 +157,8 @@ def test_tokens_end_with_their_time_and_are_not_kept_in_clear(house: House, cloc
     assert refused.value.problem.status == 401
     viewer = house.access.create(Role.VIEWER, "somebody", author="test")
     found = house.access.caller(viewer)
-    assert found is not None and (found.role, found.subject, found.author) == (Role.VIEWER, "somebody", "viewer:somebody")
+    known = Pseudonyms(bytes(32)).of("somebody")
+    assert found is not None and (found.role, found.subject, found.author) == (Role.VIEWER, "somebody", f"viewer:{known}")
     assert house.access.caller(viewer + "x") is None and house.access.caller("") is None
     kept = b"".join(file.read_bytes() for file in tmp_path.glob("archive.sqlite*"))
     assert viewer.encode() not in kept and token.encode() not in kept
