@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from edge.config import EdgeSettings, source_context
 from edge.links import Links
 from edge.liveness import Liveness
+from edge.mapping import machines_of
+from edge.mqtt_topics import Unmatched
 from edge.rates import RateMeter
 from edge.recorder import Recorder
 from edge.resume import Resume
@@ -71,7 +73,7 @@ class _Agent:
         self._requests: Requests | None = None
         resume = Resume(journal.positions(), self._machine_signals, journal.remembered())
         self._recorder = Recorder(journal, self._worker, resume, settings.commit, self._stored, settings.max_skew_s)
-        equipment = [item.id for block in settings.source for item in block.equipment]
+        equipment = [item.id for block in settings.source for item, _ in machines_of(settings.source, block, register, file)]
         self._links = Links(register, equipment, self._recorder, clock)
         directory = status.parent if status is not None else None
         self._supervisors = []
@@ -206,6 +208,7 @@ class _Agent:
             sources[supervisor.name] = SourceStatus(
                 state.connected, state.since_us, state.failures, state.crashes, state.error, self._recorder.readings[supervisor.name],
                 supervisor.source.problems, supervisor.source.warnings, getattr(supervisor.source, "terms", {}),
+                getattr(supervisor.source, "unmatched", Unmatched()),
             )
         journal = await self._worker.call(self._journal.status)
         status = EdgeStatus(

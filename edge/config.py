@@ -1,27 +1,23 @@
 """What an edge collects and where it sends it: edge-*.toml. Addresses stand here and nowhere else."""
 
-import re
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from edge.source import MappedSignal, SourceContext, open_source
+from edge.mapping import SourceBlock, machines_of, mapped_signals
+from edge.source import SourceContext, open_source
 from edge.strict import convert
 from store.journal import JournalLimits, WhenFull
 from workshop.batch import Provenance
 from workshop.errors import ConfigError
 from workshop.register import EQUIPMENT_ID, Workshop
-from workshop.signal import Origin, signal_id
 
 Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 MAX_SKEW_S = 300.0
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_EVERY = "*"
 
 
 class GatewayBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,26 +93,6 @@ class ShutdownBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long to go on reading what is already on its way."""
     drain_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
     """How long to try to deliver everything; what is left is sent after the next start."""
-
-
-class EquipmentBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[source.equipment]]`: one piece of equipment behind a source and the map that it follows."""
-
-    id: str
-    map: str
-    parts: dict[str, str] = {}
-    """Values of further placeholders in the addresses of its map, such as `{unit}` or the machine's name at the broker."""
-
-
-class SourceBlock(msgspec.Struct, frozen=True):
-    """`[[source]]`: name, protocol, maps, equipment; every other key is an option of the protocol."""
-
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    protocol: str
-    map: dict[str, dict[str, str]]
-    """Name → signal → address; the signal `*` stands for every signal of the register that the map does not name."""
-    equipment: tuple[EquipmentBlock, ...]
-    options: dict[str, Any] = {}
 
 
 class EdgeSettings(msgspec.Struct, frozen=True):
@@ -217,7 +193,7 @@ def check_edge(settings: EdgeSettings, register: Workshop, file: str) -> None:
         if block.name in names:
             raise ConfigError(f"{where} stands twice; give each source its own name")
         names.add(block.name)
-        for equipment in block.equipment:
+        for equipment, _ in machines_of(settings.source, block, register, file):
             if equipment.id in owner:
                 raise ConfigError(f"{where}: equipment '{equipment.id}' is already read by source '{owner[equipment.id]}'; a machine has one source")
             owner[equipment.id] = block.name
@@ -231,42 +207,6 @@ def source_context(settings: EdgeSettings, block: SourceBlock, register: Worksho
         ConfigError: equipment, map or signal that does not exist; names file, source, equipment and what exists.
     """
     where = f"{file}: source '{block.name}'"
-    if not block.equipment:
-        raise ConfigError(f"{where}: no [[source.equipment]]: it would collect nothing; add one")
-    signals = tuple(signal for equipment in block.equipment for signal in _mapped(block, equipment, register, where))
+    signals = mapped_signals(settings.source, block, register, file)
     folder = Path(file).parent
     return SourceContext(block.name, where, settings.edge, signals, data=folder / settings.data, folder=folder, **more)
-
-
-def _mapped(block: SourceBlock, equipment: EquipmentBlock, register: Workshop, where: str) -> list[MappedSignal]:
-    item = register.find(equipment.id)
-    if item is None:
-        raise ConfigError(f"{where}: equipment '{equipment.id}' is not in the register; there are {', '.join(e.id for e in register.equipment)}")
-    if equipment.map not in block.map:
-        raise ConfigError(f"{where}: equipment '{equipment.id}': no map '{equipment.map}'; there are {', '.join(sorted(block.map)) or 'none'}")
-    known = {signal.name: signal for signal in item.signals if signal.origin is Origin.MACHINE}
-    addresses = dict(block.map[equipment.map])
-    if (pattern := addresses.pop(_EVERY, None)) is not None:
-        # One line for a whole machine: {signal} tells its signals apart.
-        addresses = dict.fromkeys(known, pattern) | addresses
-    mapped = []
-    for name, address in addresses.items():
-        if name not in known:
-            raise ConfigError(
-                f"{where}: equipment '{equipment.id}': signal '{name}' is not one that the register expects from the machine; "
-                f"there are {', '.join(known) or 'none'}"
-            )
-        parts = {**equipment.parts, "equipment": equipment.id, "signal": name}
-        if unknown := {found.group(1) for found in _PLACEHOLDER.finditer(address)} - set(parts):
-            there = ", ".join(f"{{{part}}}" for part in sorted(parts))
-            raise ConfigError(f"{where}: map '{equipment.map}': signal '{name}': no placeholder {{{min(unknown)}}}; there are {there}")
-        filled = _PLACEHOLDER.sub(partial(_part, parts), address)
-        identity, kind, unit = signal_id(equipment.id, name), known[name].kind, known[name].unit
-        mapped.append(MappedSignal(identity, equipment.id, kind, filled, equipment.map, equipment.parts, unit, known[name].deadband))
-    if not mapped:
-        raise ConfigError(f"{where}: map '{equipment.map}' is empty; name at least one signal")
-    return mapped
-
-
-def _part(parts: dict[str, str], found: re.Match[str]) -> str:
-    return parts[found.group(1)]

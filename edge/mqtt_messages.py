@@ -8,6 +8,7 @@ from edge.gathering import Gathering
 from edge.json_columns import Good, Shape
 from edge.json_payload import PayloadBlock, PayloadReader
 from edge.mqtt_arrived import Arrived
+from edge.mqtt_topics import MOST_TOPICS, Patterns, Unmatched, filter_of, widest
 from edge.sequence import Sequences
 from edge.source import Loss, MappedSignal, SourceContext
 from workshop.errors import ConfigError, Rejected
@@ -23,6 +24,15 @@ class _Topic(msgspec.Struct):
     """Digest of the last message, to know the copy of it that the broker keeps."""
 
 
+class _Open(msgspec.Struct):
+    """The signals behind an address with open parts, and how many topics have stood for it."""
+
+    filter: str
+    reader: PayloadReader
+    shape: Shape
+    topics: int = 0
+
+
 class Inbox:
     """Takes messages of the topics of one source."""
 
@@ -34,41 +44,66 @@ class Inbox:
         """
         self._sequences = sequences
         self._topics: dict[str, _Topic] = {}
-        self._links: dict[str, tuple[str, str]] = {}
+        self._patterns: Patterns[_Open] = Patterns()
+        self._links: Patterns[tuple[str, str]] = Patterns()
         self._seen: dict[int, int] = {}
+        self.unmatched = Unmatched()
+        """What came and belongs to no machine or signal of the register."""
         fields: dict[str, list[tuple[MappedSignal, str]]] = {}
+        asked: dict[str, list[str]] = {}
         for signal in context.signals:
             topic, path = _address(signal, context.where)
-            members = fields.setdefault(topic, [])
-            if members and members[0][0].equipment != signal.equipment:
-                both = f"{members[0][0].equipment} and {signal.equipment}"
-                raise ConfigError(f"{context.where}: topic '{topic}' belongs to {both}; write {{equipment}} in it")
+            pattern = filter_of(topic, f"{context.where}: {signal.id}")
+            members = fields.setdefault(pattern, [])
+            if members:
+                _same_machine(members[0][0], signal, topic, context.where)
             members.append((signal, path))
+            asked.setdefault(_wide(signal.pattern.partition("#")[0], context.where) or pattern, []).append(signal.id)
         shapes: dict[object, Shape] = {}
-        for topic, members in fields.items():
+        links: dict[str, str] = {}
+        opened: list[_Open] = []
+        for pattern, members in fields.items():
             signal = members[0][0]
             block = blocks.get(signal.map)
             if block is None:
                 known = ", ".join(sorted(blocks)) or "none"
                 lacks = f"map '{signal.map}' has no [source.payload.{signal.map}] that says where its time stands"
                 raise ConfigError(f"{context.where}: {lacks}; there are {known}")
-            reader = PayloadReader(block, members, f"{context.where}: topic '{topic}'")
+            reader = PayloadReader(block, members, f"{context.where}: topic '{pattern}'")
             alike = (signal.map, tuple((path, member.kind) for member, path in members))
             shape = shapes.setdefault(alike, Shape(reader))
-            self._topics[topic] = _Topic(reader, shape)
+            opened.append(one := _Open(pattern, reader, shape))
+            self._patterns.add(pattern, one)
+            if "+" not in pattern:
+                self._find(pattern)
             if block.link is not None:
-                self._links[_filled(block.link, signal)] = (signal.equipment, block.online)
+                link = filter_of(_filled(block.link, signal), f"{context.where}: link")
+                links[link] = _wide(_filled(block.link, signal, keep=True), context.where) if signal.pattern else link
+                self._links.add(link, (signal.equipment, block.online))
+        for one, other in self._patterns.overlaps():
+            both = f"'{one.filter}' ({one.reader.signals[0]} …) and '{other.filter}' ({other.reader.signals[0]} …)"
+            raise ConfigError(f"{context.where}: {both} could be the same topic; write both with the same open parts, or fill them")
         self._shapes = list(shapes.values())
-        self.topics = [*self._topics, *self._links]
+        self._asked = asked
+        self.topics = widest([*asked, *links.values()])
         """Everything to subscribe to."""
-        self.unnumbered = tuple(signal for entry in self._topics.values() if not entry.reader.is_numbered for signal in entry.reader.signals)
+        self.unnumbered = tuple(signal for one in opened if not one.reader.is_numbered for signal in one.reader.signals)
         """Signals of payloads that do not prove by themselves whether any is missing."""
-        self.with_link = {equipment for equipment, _ in self._links.values()}
+        self.with_link = {signal.equipment for signal in context.signals if (block := blocks[signal.map]).link is not None}
+        # Topics that were known before come first: who invents some after a restart cannot take their place.
+        sequences.keep(lambda topic: self._find(topic) is not None)
 
     def signals(self, topic: str) -> tuple[str, ...]:
-        """Signals whose values stand in messages of this topic."""
+        """Signals whose values stand in messages of this topic filter, which was one of `topics`."""
+        return tuple(signal for pattern, signals in self._asked.items() if widest([pattern, topic]) == [topic] for signal in signals)
+
+    def _find(self, topic: str) -> _Topic | None:
+        """The topic with its signals, made at its first message; None if it has none, or its pattern has had too many topics."""
         entry = self._topics.get(topic)
-        return entry.reader.signals if entry is not None else ()
+        if entry is None and (found := self._patterns.find(topic)) is not None and found.topics < MOST_TOPICS:
+            found.topics += 1
+            entry = self._topics[topic] = _Topic(found.reader, found.shape)
+        return entry
 
     def begin(self, is_resumed: bool) -> None:
         """A new connection: packet identifiers mean what they meant before only if the broker has kept the session."""
@@ -77,14 +112,14 @@ class Inbox:
 
     def take(self, messages: Sequence[Arrived], gathering: Gathering) -> Callable[[], None]:
         """Adds what these messages say; returns what is to be called when it is on disk."""
-        seen, topics = self._seen, self._topics
+        seen, find = self._seen, self._find
         for message in messages:
             digest = hash((message.topic, message.payload))
             if message.qos:
                 if message.repeated and seen.get(message.mid) == digest:
                     continue  # handed over before, and its acknowledgement did not reach the broker
                 seen[message.mid] = digest
-            entry = topics.get(message.topic)
+            entry = find(message.topic)
             if entry is not None:
                 if message.retained and entry.last == digest:
                     continue  # the broker's copy of what came before
@@ -136,12 +171,16 @@ class Inbox:
         row.reader.gather(content, row.payload, row.received_us, gathering)
 
     def _take(self, message: Arrived, entry: _Topic | None, gathering: Gathering) -> None:
-        if message.topic in self._links:
-            equipment, online = self._links[message.topic]
+        if entry is None and (link := self._links.find(message.topic)) is not None:
+            equipment, online = link
             gathering.link(equipment, message.payload.strip() == online.encode())
             return
         if entry is None:
-            gathering.refuse(message.payload, f"topic '{message.topic[:200]}' is not mapped")
+            # The first message of a topic can be looked at in quarantine; a flood of them must not fill the disk.
+            if self.unmatched.note(message.topic):
+                is_one_too_many = self._patterns.find(message.topic) is not None
+                why = f"is the {MOST_TOPICS + 1}th of one address with open parts" if is_one_too_many else "is not mapped"
+                gathering.refuse(message.payload, f"topic '{message.topic[:200]}' {why}")
             return
         reader = entry.reader
         if message.retained and reader.block.time is None:
@@ -165,14 +204,26 @@ class Inbox:
         reader.gather(content, message.payload, message.received_us, gathering)
 
 
-def _filled(topic: str, signal: MappedSignal) -> str:
-    for name, value in {**signal.parts, "equipment": signal.equipment}.items():
+def _filled(topic: str, signal: MappedSignal, *, keep: bool = False) -> str:
+    """A topic of the payload's block with the parts of this machine; `keep` leaves the machine's own name open."""
+    parts = signal.parts if keep else {**signal.parts, "equipment": signal.equipment}
+    for name, value in parts.items():
         topic = topic.replace(f"{{{name}}}", value)
     return topic
 
 
+def _wide(topic: str, where: str) -> str:
+    """The filter to subscribe to for every machine of one declaration; levels that hold more than an open part are open as a whole."""
+    return filter_of("/".join("+" if "{" in level else level for level in topic.split("/")), where)
+
+
+def _same_machine(one: MappedSignal, other: MappedSignal, topic: str, where: str) -> None:
+    if one.equipment != other.equipment:
+        raise ConfigError(f"{where}: topic '{topic}' belongs to {one.equipment} and {other.equipment}; write {{equipment}} in it")
+
+
 def _address(signal: MappedSignal, where: str) -> tuple[str, str]:
     topic, mark, path = signal.address.partition("#")
-    if not topic or not mark or not path or "+" in topic:
-        raise ConfigError(f"{where}: {signal.id}: address '{signal.address}': write plant/{{equipment}}/state#spindle.load, without wildcards")
+    if not topic or not mark or not path:
+        raise ConfigError(f"{where}: {signal.id}: address '{signal.address}': write plant/{{equipment}}/state#spindle.load")
     return topic, path

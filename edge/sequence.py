@@ -1,5 +1,6 @@
 """Which messages have come: the last (boot, number) of every topic, in memory and, once committed, in a small file beside the journal."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -42,6 +43,10 @@ class Sequences:
                 self._marks = {}
             except OSError as error:
                 raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+    def keep(self, is_known: Callable[[str], bool]) -> None:
+        """Forgets topics that are no longer read."""
+        self._marks = {topic: mark for topic, mark in self._marks.items() if is_known(topic)}
 
     def follows(self, topic: str, boot: int | str | None, sequence: int) -> bool:
         """Takes a message if it is the very next one of its row; otherwise nothing happens, and `take` has to judge."""

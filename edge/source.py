@@ -67,6 +67,8 @@ class MappedSignal(msgspec.Struct, frozen=True):
     """UCUM code that the register expects."""
     deadband: str | None = None
     """As in the register: `0.5`, or `2%` of the range that the device states."""
+    pattern: str = ""
+    """The address with the machine's own parts still open, where one declaration stands for many machines; otherwise empty."""
 
 
 def _unknown(_signal: str) -> int | None:
@@ -136,6 +138,11 @@ class Source(Protocol):
 def source_names() -> list[str]:
     """The protocols that exist, sorted: one per file in `edge/sources`."""
     return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
+
+
+def leaves_parts_open(protocol: str) -> bool:
+    """Whether a placeholder that nothing fills means something to this protocol; it says so by `OPEN_PARTS = True`."""
+    return protocol in source_names() and bool(getattr(import_module(f"{sources.__name__}.{protocol}"), "OPEN_PARTS", False))
 
 
 def open_source(protocol: str, options: dict[str, Any], context: SourceContext) -> Source:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge.liveness import EquipmentLife
+from edge.mqtt_topics import Unmatched
 from edge.rates import Rates
 from store.journal import JournalStatus
 
@@ -50,6 +51,8 @@ class SourceStatus(SourceState):
     """What works and should not stay so."""
     terms: dict[str, str] = {}
     """What the other side granted: intervals, queues, how it was resumed."""
+    unmatched: Unmatched = msgspec.field(default_factory=Unmatched)
+    """Messages since the start that belong to no machine or signal of the register."""
 
 
 class EdgeStatus(msgspec.Struct):

@@ -7,6 +7,7 @@ import typer
 from chejian.commands.edge import Config, edge
 
 if TYPE_CHECKING:
+    from edge.mqtt_topics import Unmatched
     from edge.status import EdgeStatus
 
 _OLD_S = 5
@@ -23,6 +24,7 @@ def status(config: Config, json: Annotated[bool, typer.Option("--json", help="Pr
     import msgspec
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from chejian.clock import real_clock
     from chejian.commands.files import beside, read_file
@@ -46,7 +48,7 @@ def status(config: Config, json: Annotated[bool, typer.Option("--json", help="Pr
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in lines(found):
-        table.add_row(name, text)
+        table.add_row(name, Text(text))  # a topic or an error is no markup
     Console().print(table)
 
 
@@ -67,6 +69,7 @@ def lines(found: "EdgeStatus") -> list[tuple[str, str]]:
         for name, state in found.sources.items()
     ]
     rows += [("warning 注意", f"{name}: {warning}") for name, state in found.sources.items() for warning in state.warnings]
+    rows += [("unmatched 无归属", f"{name}: {_unmatched(state.unmatched)}") for name, state in found.sources.items() if state.unmatched.count]
     rows += _lives(found)
     age = "–" if journal.oldest_us is None else f"{max(0, found.time_us - journal.oldest_us) / 1e6:.0f} s"
     waiting = f"{journal.pending_batches} batches, {_size(journal.pending_bytes)}, and {journal.unsealed_rows} readings not sealed yet"
@@ -83,6 +86,12 @@ def lines(found: "EdgeStatus") -> list[tuple[str, str]]:
     if found.disk:
         rows.append(("disk 磁盘", found.disk))
     return rows
+
+
+def _unmatched(found: "Unmatched") -> str:
+    most = sorted(found.topics.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{''.join(c if c.isprintable() else '?' for c in topic)} ({count})" for topic, count in most[:_FEW])
+    return f"{found.count} messages of no machine or signal of the register: {shown}{' …' if len(most) > _FEW else ''}"
 
 
 def _lives(found: "EdgeStatus") -> list[tuple[str, str]]:

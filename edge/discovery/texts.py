@@ -6,9 +6,10 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from edge.config import EdgeSettings, SourceBlock
+from edge.config import EdgeSettings
 from edge.discovery.found import slug
 from edge.discovery.proposal import Choice, Proposal
+from edge.mapping import SourceBlock
 from workshop.register import Workshop
 from workshop.signal import Signal
 

@@ -1,7 +1,7 @@
 """MQTT with JSON payloads: QoS 1, a session that the broker keeps, each message acknowledged when it is on disk.
 
-Addresses are `<topic>#<JMESPath>`, `plant/{equipment}/state#spindle.load`. Where payloads are numbered, repetitions are dropped and every hole is
-declared; where they are not, only a session that the broker has forgotten tells of a loss.
+Addresses are `<topic>#<JMESPath>`, `plant/{area}/{equipment}/state#spindle.load`; a part that nothing fills is any one level. Where payloads are
+numbered, repetitions are dropped and every hole is declared; where they are not, only a session that the broker has forgotten tells of a loss.
 """
 
 from typing import Annotated, Literal
@@ -17,7 +17,10 @@ from edge.sequence import Sequences
 from edge.source import Delivery, Loss, Source, SourceContext
 from workshop.errors import NotConnected
 
-__all__ = ["open_source"]
+__all__ = ["OPEN_PARTS", "open_source"]
+
+OPEN_PARTS = True
+"""A part of a topic that nothing fills stands for any one level."""
 
 
 class MqttSettings(BrokerOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,6 +55,7 @@ class _MqttSource:
         keeps = context.directory is not None and context.durable
         path = context.directory / f"{context.name}.sequences.json" if context.directory is not None and keeps else None
         self._inbox = Inbox(context, settings.payload, Sequences(path))
+        self.unmatched = self._inbox.unmatched
         self._connection: Connection | None = None
         self._greeting: Gathering | None = None
 

@@ -347,3 +347,30 @@ async def test_large_and_retained_messages(broker: Broker, devices: Devices, tmp
     counted = record.check(devices.emitted)
     assert counted["stored"] == len(devices.emitted) == 36 and record.quarantined == 1
     assert {name.split("/")[0] for name, _, _, _ in record.gaps} <= {"cnc-01", "cnc-02"}
+
+
+async def test_one_declaration_for_many_machines(broker: Broker, devices: Devices, tmp_path: Path) -> None:
+    folder = edge_folder(tmp_path)
+    text = table(broker.port).replace('[{ id = "cnc-01", map = "robot" }, { id = "cnc-02", map = "robot" }]', '[{ id = "cnc-*", map = "robot" }]')
+    text = text.replace("plant/{equipment}/state", "factory/{area}/{equipment}/state")
+    async with running_edge(folder, settings_of(text), register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and all(status.links.values()) and len(status.links) == 2, "both online")
+        for number in range(20):
+            for machine in MACHINES:
+                payload = devices.payload(machine)
+                devices.keep(machine, payload)
+                await asyncio.to_thread(devices.send, f"factory/hall-{machine[-1]}/{machine}/state", json.dumps(payload).encode())
+            await asyncio.to_thread(devices.send, f"factory/hall-1/guest-{number % 2}/state", b"{}")
+        await until(lambda: edge.stored("broker") == 160, "everything of both")
+        await until(lambda: (status := edge.status()) and status.sources["broker"].unmatched.count == 20, "guests are counted")
+        status = edge.status()
+        assert status is not None
+        assert status.sources["broker"].unmatched.topics == {f"factory/hall-1/guest-{number}/state": 10 for number in range(2)}
+        await edge.kill()
+        payload = devices.payload("cnc-01")
+        devices.keep("cnc-01", payload)
+        await asyncio.to_thread(devices.send, "factory/hall-1/cnc-01/state", json.dumps(payload).encode())
+    async with running_edge(folder, settings_of(text), register_of(*MACHINES)) as edge:
+        await until(lambda: edge.stored("broker") == 4, "what came in between")
+    record = Record(folder)
+    assert record.check(devices.emitted) == {"emitted": 164, "stored": 164, "in_gaps": 0} and not record.gaps

@@ -12,6 +12,7 @@ from chejian.clock import system_clock_state
 from chejian.commands.edge_status import lines
 from chejian.enrolment import ANSWER, TokenFile
 from edge.liveness import EquipmentLife, SignalLife, Silence
+from edge.mqtt_topics import Unmatched
 from edge.rates import RateMeter, Rates
 from edge.status import EdgeStatus, SourceStatus, UplinkState, write_status
 from store.journal import JournalStatus
@@ -60,6 +61,13 @@ def test_who_is_silent_and_why_is_shown() -> None:
     assert shown["cnc-03 设备"] == "no link 离线; nothing heard yet; 0 of 1 signals fresh; no link: load"
     status.equipment = {f"m-{n}": EquipmentLife(n > 0, 90_000_000, True, {"load": fresh}) for n in range(50)}
     assert [name for name, _ in lines(status) if name.startswith(("m-", "other"))] == ["m-0 设备", "other 其余设备"]
+
+
+def test_what_belongs_to_no_machine_is_shown_and_is_no_control_character() -> None:
+    status = status_of(91_000_000)
+    assert not [name for name, _ in lines(status) if name.startswith("unmatched")]
+    status.sources["cell"].unmatched = Unmatched(9, {"a/b": 4, "a/\x1b[2J": 3, "c": 1, "d": 1})
+    assert dict(lines(status))["unmatched 无归属"] == "cell: 9 messages of no machine or signal of the register: a/b (4), a/?[2J (3), c (1) …"
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:

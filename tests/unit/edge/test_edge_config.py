@@ -71,8 +71,16 @@ def test_the_demo_fits_its_register() -> None:
     ("", "no .*source"),
     (MQTT.replace("[source.payload.robot]", "[source.payload.other]"), r"map 'robot' has no \[source.payload.robot\]"),
     (MQTT.replace("#load", "#load["), "not a JMESPath expression"),
-    (MQTT.replace("#load", ""), "without wildcards"),
-    (MQTT.replace("plant/", "plant/+/"), "without wildcards"),
+    (MQTT.replace("#load", ""), "write plant/"),
+    (MQTT.replace("plant/", "plant/x+/"), r"'x\+': a wildcard or an open part is a whole level"),
+    (MQTT.replace("plant/", "plant/line-{line}/"), r"'line-\{line\}': a wildcard or an open part is a whole level"),
+    (MQTT.replace("plant/", "{area}/{area}/"), "a part stands twice; give each level its own name"),
+    (MQTT.replace("#load", "#load.{area}"), "not a JMESPath expression"),
+    (MQTT.replace('"cnc-02"', '"mill-*"'), r"no equipment of the register fits 'mill-\*' .*; there are cnc-01, cnc-02"),
+    (MQTT.replace('"cnc-02"', '"*"').replace("load =", "loat ="), r"no equipment of the register fits '\*' and has a signal of map 'robot'"),
+    (MQTT.replace('"cnc-02"', '"*"').replace("load =", 'loat = "{equipment}#x"\nload ='), "'loat' is not one that the register expects from any"),
+    (MQTT.replace('"cnc-02"', '"*"').replace("{equipment}", "{machine}"), "belongs to cnc-01 and cnc-02; write {equipment} in it"),
+    (MQTT.replace("load =", 'parts = "plant/{any}/state#n"\nload ='), "could be the same topic; write both with the same open parts"),
     (MQTT.replace('"ms"', '"minutes"'), "time_format"),
     (MQTT + 'boot = "boot"\n', "boot without sequence"),
     (MQTT.replace('[{ id = "cnc-02"', '[{ id = "cnc-01", map = "robot" }, { id = "cnc-02"').replace("{equipment}", "all"), "cnc-01 and cnc-02"),
@@ -102,6 +110,20 @@ def test_wrong_keys_are_named_with_their_place(old: str, new: str, said: str) ->
 
 def test_good_settings_pass() -> None:
     check(SOURCE + MQTT)
+    check(MQTT.replace("plant/", "plant/+/"))
+
+
+def test_one_declaration_stands_for_every_machine_that_no_other_entry_names() -> None:
+    text = SOURCE + MQTT.replace('"cnc-02"', '"cnc-*"').replace("plant/", "{site}/{area}/").replace(
+        'map = "robot"', 'map = "robot", parts = { site = "north" }')
+    settings = load_edge(HEAD.replace("{gateway}", "http://g").replace("{drain_s}", "1") + text, "edge-1.toml")
+    register = register_of("cnc-01", "cnc-02", "cnc-03", "robot-01")
+    check_edge(settings, register, "edge-1.toml")
+    found = source_context(settings, settings.source[1], register, "edge-1.toml", clock=lambda: 0).signals
+    shared = "north/{area}/{equipment}/state#load"
+    assert [(one.id, one.address, one.pattern) for one in found] == [
+        ("cnc-02/load", "north/{area}/cnc-02/state#load", shared), ("cnc-03/load", "north/{area}/cnc-03/state#load", shared),
+    ]
 
 
 def test_the_provenance_must_be_the_one_that_was_enrolled() -> None:
