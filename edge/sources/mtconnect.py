@@ -1,4 +1,6 @@
-"""MTConnect: an agent's observations by number, each one once, over HTTP. Where its buffer has run over, the hole is declared.
+"""MTConnect: an agent's observations by number, each one once, over HTTP, streamed where the agent can and asked for where it cannot.
+
+Where the agent's buffer has run over or it began anew, the hole is declared; a stream without a heartbeat is no connection.
 
 Addresses are ids of data items, `id:{equipment}-load`, with a rule where the words of the device are to be numbers: `id:{equipment}-execution |
 READY=2 ACTIVE=3`. A condition is 0 when Normal, otherwise its native code.
@@ -9,13 +11,13 @@ import logging
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 from msgspec import Meta
 
 from edge.gathering import Gathering
 from edge.json_values import to_us
-from edge.mtconnect.document import UNAVAILABLE, Document, Observation, parse
+from edge.mtconnect.client import AgentClient, Stream
+from edge.mtconnect.document import UNAVAILABLE, Document, Observation
 from edge.openly import openly
 from edge.place import Place
 from edge.rules import Rule, split_rule
@@ -39,7 +41,11 @@ class MtConnectSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     url: str
     """Of the agent, without /probe; with /DEVICE for one device of several."""
     period_ms: Annotated[int, Meta(ge=10, le=3_600_000)] = 500
-    """From one request to the next, when nothing is waiting."""
+    """From one document to the next, at least: the interval of the stream; from one request to the next, where the agent does not stream."""
+    stream: bool = True
+    """Whether to ask for a stream; without one, or where the agent gives none, each document is asked for."""
+    heartbeat_ms: Annotated[int, Meta(ge=100, le=3_600_000)] = 5000
+    """How often the agent should say that it lives when nothing has changed; twice without it, the link is down."""
     count: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     """Observations in one answer at most."""
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 3.0
@@ -76,15 +82,19 @@ class _MtConnectSource:
         self._signals = tuple(signal.id for signal in context.signals)
         self._place = Place(context, "position")
         self._away: set[str] = set(self._items)
-        self._client: httpx.AsyncClient | None = None
+        self.terms: dict[str, str] = {}
+        self._client: AgentClient | None = None
+        self._stream: Stream | None = None
+        self._may_stream = settings.stream
         self._instance, self._next = 0, 0
         self._waiting: Gathering | None = None
         self._due_at = 0.0
 
     async def connect(self) -> None:
         """Reaches the agent; goes on where the last life ended, if the agent still has that, otherwise begins with what is now."""
-        # As all programs that read a plant's own network: no proxy from the environment.
-        self._client = httpx.AsyncClient(timeout=self._settings.timeout_s, trust_env=False)
+        settings = self._settings
+        self._client = AgentClient(self._url, settings.timeout_s, settings.max_bytes)
+        self._may_stream = settings.stream
         probe = await self._get("probe")
         self.problems = {
             signal.id: f"the agent has no data item '{item}'" for item, (signal, _) in self._items.items() if item not in probe.items
@@ -104,38 +114,73 @@ class _MtConnectSource:
 
     async def read(self) -> list[Delivery]:
         """The next observations."""
-        loop = asyncio.get_running_loop()
         if self._client is None:
             raise NotConnected(f"{self._url}: not connected")
         if self._waiting is not None:
             gathering, self._waiting = self._waiting, None
             return self._deliveries(gathering)
         gathering = Gathering()
-        if self._due_at > loop.time():
-            await asyncio.sleep(self._due_at - loop.time())
-        document = await self._get(f"sample?from={self._next}&count={self._settings.count}")
+        document = await self._document()
         if document.instance != self._instance:
-            self._begin(await self._get("current"), gathering, "agent restarted")
+            await self._anew(await self._get("current"), gathering, "agent restarted")
         elif "OUT_OF_RANGE" in document.errors or document.first > self._next:
             current = await self._get("current")
             if current.instance == self._instance and current.first <= self._next <= current.following:
                 raise NotConnected(f"{self._url}: the agent refuses count={self._settings.count}; set a smaller count")
-            self._begin(current, gathering, _RUN_OVER)
+            await self._anew(current, gathering, _RUN_OVER)
         elif document.errors:
             raise NotConnected(f"{self._url}: the agent answers {document.errors[0]}")
         else:
-            self._take(document, gathering)
+            self._take(document, gathering, self._next)
             self._next = max(document.following, self._next)
-        is_full = len(document.observations) >= self._settings.count
-        self._due_at = loop.time() + (0 if is_full else self._settings.period_ms / 1000)
         self._links(gathering)
         return self._deliveries(gathering)
 
     async def close(self) -> None:
         """Closes the connection."""
         client, self._client = self._client, None
+        await self._end_stream()
         if client is not None:
-            await client.aclose()
+            await client.close()
+
+    async def _document(self) -> Document:
+        """The next one: of the stream, which is begun where there is none, or by asking."""
+        assert self._client is not None  # noqa: S101 – only called between connect and close
+        settings, loop = self._settings, asyncio.get_running_loop()
+        wanted = f"sample?from={self._next}&count={settings.count}"
+        if self._stream is None and self._may_stream:
+            begun = await self._client.stream(
+                f"{wanted}&interval={settings.period_ms}&heartbeat={settings.heartbeat_ms}", settings.heartbeat_ms / 1000)
+            if isinstance(begun, Stream):
+                self._stream = begun
+                self.terms = {"streaming": f"every {settings.period_ms} ms, heartbeat every {settings.heartbeat_ms} ms"}
+            elif "OUT_OF_RANGE" in begun.errors:
+                return begun
+            else:
+                _log.info("%s: the agent does not stream: asking every %d ms", self._context.where, settings.period_ms)
+                self._may_stream = False
+        if self._stream is not None:
+            return await self._stream.next()
+        self.terms = {"polling": f"every {settings.period_ms} ms" + ("; the agent does not stream" if settings.stream else "")}
+        if self._due_at > loop.time():
+            await asyncio.sleep(self._due_at - loop.time())
+        document = await self._client.get(wanted)
+        is_full = len(document.observations) >= settings.count
+        self._due_at = loop.time() + (0 if is_full else settings.period_ms / 1000)
+        return document
+
+    async def _anew(self, current: Document, gathering: Gathering, why: str) -> None:
+        await self._end_stream()
+        self._begin(current, gathering, why)
+
+    async def _end_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.close()
+
+    async def _get(self, what: str) -> Document:
+        assert self._client is not None  # noqa: S101 – only called between connect and close
+        return await self._client.get(what)
 
     def _deliveries(self, gathering: Gathering) -> list[Delivery]:
         place = [self._instance, self._next]
@@ -147,12 +192,13 @@ class _MtConnectSource:
         self._instance, self._next = current.instance, current.following
         self._take(current, gathering)
 
-    def _take(self, document: Document, gathering: Gathering) -> None:
+    def _take(self, document: Document, gathering: Gathering, since: int = 0) -> None:
+        """Adds the observations from this number on; what an agent sends again counts once."""
         self._note(document)
         received_us = self._context.clock()
         # An answer is grouped by component; readings of one signal are wanted in order.
         for observation in sorted(document.observations, key=lambda one: one.sequence):
-            if observation.item in self._items:
+            if observation.item in self._items and observation.sequence >= since:
                 self._add(observation, received_us, gathering)
 
     def _add(self, observation: Observation, received_us: int, gathering: Gathering) -> None:
@@ -181,21 +227,6 @@ class _MtConnectSource:
         heard = {signal.equipment for item, (signal, _) in self._items.items() if item not in self._away}
         for equipment in self.equipment:
             gathering.link(equipment, equipment in heard)
-
-    async def _get(self, what: str) -> Document:
-        assert self._client is not None  # noqa: S101 – only called between connect and close
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._settings.timeout_s), self._client.stream("GET", f"{self._url}/{what}") as answer:
-                async for piece in answer.aiter_bytes():
-                    body += piece
-                    if len(body) > self._settings.max_bytes:
-                        raise NotConnected(f"{self._url}/{what}: an answer of more than {self._settings.max_bytes} bytes; allow more or count fewer")
-            return parse(bytes(body))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise NotConnected(f"{self._url}/{what}: {error or 'no answer in time'}") from error
-        except Rejected as error:
-            raise NotConnected(f"{self._url}/{what}: {error}") from error
 
 
 def _host(url: str, where: str) -> str:

@@ -1,6 +1,7 @@
 """Older machine tools as an MTConnect 2.0 agent shows them, by HTTP: `/probe`, `/current`, `/sample?from=N&count=N`, each also below `/<equipment>`.
 
-Observations are numbered, 8192 are kept. `at`, `path`, `interval` and assets are not served and say so. Data items carry the register's name of their
+With `interval` (and `heartbeat`), ms, `/sample` streams: a part of `multipart/x-mixed-replace` for what has changed, an empty one as heartbeat.
+Observations are numbered, 8192 are kept. `at`, `path` and assets are not served and say so. Data items carry the register's name of their
 signal; `simulators.mtconnect.items` says how values read.
 
 Truth: every change of a signal that a data item shows, from the first scan on.
@@ -9,6 +10,7 @@ Truth: every change of a signal that a data item shows, from the first scan on.
 import asyncio
 import contextlib
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from simulators.errors import SimulatorError
@@ -42,6 +44,16 @@ async def open_face(block: Device, stage: Stage) -> Face:
     except OSError as error:
         raise port_error(block.host, block.port, f"device {block.name!r}", error) from error
     return face
+
+
+class Wanted(NamedTuple):
+    """A stream: of which device (None: all), from which observation on, at most how many in a part, how often, and how often at least."""
+
+    device: str | None
+    start: int
+    most: int
+    interval_s: float
+    heartbeat_s: float
 
 
 class _MtConnectFace:
@@ -87,13 +99,56 @@ class _MtConnectFace:
                 while True:
                     async with asyncio.timeout(_PATIENCE_S):
                         head = await reader.readuntil(b"\r\n\r\n")
-                    status, body = self._answer(head.split(b"\r\n", 1)[0].decode("latin-1"))
+                    request = head.split(b"\r\n", 1)[0].decode("latin-1")
+                    if (wanted := self._stream_of(request)) is not None:
+                        await self._send_stream(wanted, writer)
+                        return
+                    status, body = self._answer(request)
                     said = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n\r\n"
                     writer.write(said.encode() + body)
                     await writer.drain()
         finally:
             self._writers.discard(writer)
             writer.close()
+
+    def _stream_of(self, request: str) -> Wanted | None:
+        """What a request wants streamed; None if it is to be answered, or refused, with one document."""
+        target = request.split(" ")[1] if request.startswith("GET ") and request.count(" ") == 2 else ""
+        parts = urlsplit(target)
+        levels = [level for level in parts.path.split("/") if level]
+        query = dict(parse_qsl(parts.query))
+        if levels[-1:] != ["sample"] or "interval" not in query or set(query) - {"from", "count", "interval", "heartbeat"}:
+            return None
+        device = levels[0] if len(levels) == 2 else None
+        numbers = {name: int(text) for name, text in query.items() if text.isascii() and text.isdigit() and len(text) < 19}
+        if len(levels) > 2 or device not in (None, *self._agent.devices) or set(numbers) != set(query):
+            return None
+        start = numbers.get("from", self._agent.first_sequence)
+        wanted = Wanted(device, start, numbers.get("count", 100), numbers["interval"] / 1000, numbers.get("heartbeat", 10_000) / 1000)
+        is_there = self._agent.first_sequence <= start <= self._agent.next_sequence
+        return wanted if is_there and 1 <= wanted.most <= _MOST and wanted.heartbeat_s > 0 else None
+
+    async def _send_stream(self, wanted: Wanted, writer: asyncio.StreamWriter) -> None:
+        boundary, at, loop = f"chejian-{self._agent.instance}", wanted.start, asyncio.get_running_loop()
+        writer.write(
+            f"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary={boundary}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        said_at = float("-inf")
+        while not writer.is_closing():
+            now = documents.stamp(self._stage.clock())
+            try:
+                rows, at = self._agent.sample(wanted.device, at, wanted.most)
+                body, is_last = documents.streams(self._agent, now, rows, at), False
+            except OutOfRange as error:
+                body, rows, is_last = documents.error(self._agent, now, "OUT_OF_RANGE", str(error)), [], True
+            if rows or is_last or loop.time() - said_at >= wanted.heartbeat_s:
+                said_at = loop.time()
+                part = f"--{boundary}\r\nContent-type: text/xml\r\nContent-length: {len(body)}\r\n\r\n".encode() + body + b"\r\n"
+                part += f"--{boundary}--\r\n".encode() if is_last else b""
+                writer.write(f"{len(part):x}\r\n".encode() + part + b"\r\n" + (b"0\r\n\r\n" if is_last else b""))
+                await writer.drain()
+            if is_last:
+                return
+            await asyncio.sleep(max(wanted.interval_s, 0.001))
 
     def _answer(self, request: str) -> tuple[HTTPStatus, bytes]:
         now = documents.stamp(self._stage.clock())
@@ -110,7 +165,7 @@ class _MtConnectFace:
         if len(levels) > 1 or (device is not None and device not in self._agent.devices):
             return self._refuse(now, HTTPStatus.NOT_FOUND, "NO_DEVICE", f"there is no device {'/'.join(levels)}")
         query = dict(parse_qsl(parts.query))
-        if unknown := set(query) - ({"from", "count"} if what == "sample" else set()):
+        if unknown := set(query) - ({"from", "count", "interval", "heartbeat"} if what == "sample" else set()):
             return self._refuse(now, HTTPStatus.BAD_REQUEST, "UNSUPPORTED", f"{what} takes no {', '.join(sorted(unknown))} here")
         if what == "probe":
             return HTTPStatus.OK, documents.devices(self._agent, now, device)
@@ -122,8 +177,11 @@ class _MtConnectFace:
         try:
             start = int(query["from"]) if "from" in query else None
             count = int(query.get("count", "100"))
+            times = int(query.get("interval", "0")), int(query.get("heartbeat", "1"))
         except ValueError:
-            return self._refuse(now, HTTPStatus.BAD_REQUEST, "INVALID_REQUEST", "from and count are whole numbers")
+            return self._refuse(now, HTTPStatus.BAD_REQUEST, "INVALID_REQUEST", "from, count, interval and heartbeat are whole numbers")
+        if times[0] < 0 or times[1] < 1:
+            return self._refuse(now, HTTPStatus.BAD_REQUEST, "OUT_OF_RANGE", "interval must be from 0, heartbeat from 1 on")
         if not 1 <= count <= _MOST:
             return self._refuse(now, HTTPStatus.BAD_REQUEST, "OUT_OF_RANGE", f"count must be from 1 to {_MOST}")
         try:

@@ -92,6 +92,35 @@ async def test_samples_of_a_lathe_are_its_truth_without_a_hole(tmp_path: Path) -
     assert {(name, time_us, bits(value)) for name, time_us, value in got} == shown
 
 
+async def test_an_agent_streams_by_number_with_heartbeats(tmp_path: Path) -> None:
+    port = free_port()
+    async with running(settings("mtconnect", port), tmp_path) as here, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        sequences: list[int] = []
+        empty = 0
+        async with asyncio.timeout(20), client.stream("GET", "/old-01/sample?from=1&count=50&interval=10&heartbeat=100") as answer:
+            boundary = answer.headers["content-type"].partition("boundary=")[2]
+            assert answer.headers["content-type"].startswith("multipart/x-mixed-replace;") and boundary
+            text = b""
+            async for piece in answer.aiter_bytes():
+                text += piece
+                while len(found := text.split(f"--{boundary}\r\n".encode(), 2)) == 3:
+                    head, _, body = found[1].partition(b"\r\n\r\n")
+                    assert f"Content-length: {len(body) - 2}".encode() in head
+                    numbers = [int(one.attrib["sequence"]) for one in ET.fromstring(body).iter() if "sequence" in one.attrib]  # noqa: S314
+                    assert len(numbers) <= 50
+                    sequences += sorted(numbers)
+                    empty += not numbers
+                    text = f"--{boundary}\r\n".encode() + found[2]
+                if len(sequences) > 400:
+                    here.pause.set()
+                if empty > 2:
+                    break
+        assert sequences == list(range(1, len(sequences) + 1)) and len(sequences) > 400
+        for target, code in (("/sample?interval=x", 400), ("/sample?from=999999999&interval=10", 404), ("/sample?interval=10&heartbeat=0", 400)):
+            refused = await client.get(target)
+            assert (refused.status_code, b"errorCode" in refused.content) == (code, True)
+
+
 def read_as_documented(one: ET.Element) -> Any:
     name, text, kind = one.attrib["name"], one.text or "", one.tag.rpartition("}")[2]
     if kind == "Availability":
