@@ -14,6 +14,7 @@ from edge.gathering import Gathering
 from edge.mqtt_access import BrokerOptions, access_of, warnings_of
 from edge.mqtt_arrived import Arrived, Will
 from edge.mqtt_client import Connection
+from edge.mqtt_topics import Unmatched
 from edge.source import Delivery, Loss, MappedSignal, Source, SourceContext
 from edge.sparkplug.node import EdgeNode, Timing
 from edge.sparkplug.payload import rebirth_request
@@ -65,6 +66,7 @@ class _SparkplugSource:
                 raise ConfigError(f"{context.where}: {signal.id} and {other.id} have the same address '{signal.address}'")
         timing = Timing(settings.reorder_s, settings.rebirth_s)
         self._nodes = {key: EdgeNode("/".join(key), signals, timing) for key, signals in mapped.items()}
+        self.unmatched = Unmatched()
         self._connection: Connection | None = None
         self._state = b""
         self._greeting: Gathering | None = None
@@ -135,11 +137,13 @@ class _SparkplugSource:
                 # 28: somebody said that we are gone, the Will of a connection before this one perhaps.
                 self._connection.publish(message.topic, self._state, qos=1, retain=True)
             return
-        if len(levels) not in (4, 5) or levels[0] != "spBv1.0" or levels[2] not in _KINDS or (len(levels) == 5) != levels[2].startswith("D"):
+        # 14: births and data are never retained; what is says nothing about now. 36: commands are not for us.
+        if message.retained or levels[2:3] in (["NCMD"], ["DCMD"]):
             return
-        node = self._nodes.get((levels[1], levels[3]))
-        # 14: births and data are never retained; what is says nothing about now.
-        if node is None or message.retained:
+        is_one = len(levels) in (4, 5) and levels[0] == "spBv1.0" and levels[2] in _KINDS and (len(levels) == 5) == levels[2].startswith("D")
+        node = self._nodes.get((levels[1], levels[3])) if is_one else None
+        if node is None:
+            self.unmatched.note(message.topic)
             return
         if message.size >= 0:
             gathering.refuse(message.payload, f"{message.topic[:200]}: payload of {message.size} bytes; max_payload_bytes allows fewer", node.signals)

@@ -13,6 +13,8 @@ from edge.sparkplug.payload import Metric, Payload, value_of
 from workshop.errors import Rejected
 from workshop.reading import Reading, Value
 
+MOST_METRICS = 50_000
+"""Metrics of one edge node that are remembered between two births of it; those of the register always are."""
 _OLD_US = 60_000_000
 
 
@@ -55,10 +57,13 @@ class Births:
 
     def define(self, device: str, payload: Payload) -> list[str]:
         """Takes a birth; returns what is wrong with it, in words. Metrics with faults are left out."""
-        wrong = []
+        wrong, is_full = [], False
         for metric in payload.metrics:
             if not metric.name or metric.datatype is None:
                 wrong.append(f"a metric of the birth lacks {'datatype' if metric.name else 'name'}")
+                continue
+            if len(self._names) >= MOST_METRICS and (device, metric.name) not in self._signals:
+                is_full = True
                 continue
             definition = Definition(metric.name, device, metric.datatype, self._signals.get((device, metric.name)))
             if metric.alias is not None:
@@ -67,7 +72,10 @@ class Births:
                     continue
                 self._aliases[metric.alias] = definition
             self._names[device, metric.name] = definition
-        self.born.add(device)
+        if is_full:
+            wrong.append(f"more than {MOST_METRICS} metrics of one edge node; those that are not of the register are left out")
+        if not is_full or any(owner == device for owner, _ in self._signals):
+            self.born.add(device)
         for (owner, name), signal in self._signals.items():
             if owner == device:
                 if (owner, name) in self._names:

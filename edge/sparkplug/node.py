@@ -53,6 +53,8 @@ class EdgeNode:
         self._held: dict[str, _Message] = {}
         self._reorder_at = self._hold_at = self._ask_at = float("inf")
         self._asked_at = float("-inf")
+        self._is_lost = False
+        """Whether a loss of everything has been declared, and nothing has come since."""
 
     def begin(self, now: float) -> None:
         """A new connection to the broker: nothing is known of the node until it is born; it is asked soon if it is not by itself."""
@@ -74,12 +76,14 @@ class EdgeNode:
             self._born(message, now, gathering)
         elif kind == "NDEATH":
             # 31: the Will of an older connection may come late.
-            if self.is_alive and bd_seq_of(payload) == self._bd_seq:
-                self._die(f"edge node {self._name} died", gathering)
+            if self.is_alive:
+                self._died(message, now, gathering)
         elif not self.is_alive:
             self._want("it sends before its birth", now, gathering)
         elif payload.seq is None or not 0 <= payload.seq <= 255:
             gathering.refuse(data, f"{self._name}: {kind} without a seq from 0 to 255", self.signals)
+        elif (other := self._order.held(payload.seq)) is not None and other.data != data:
+            gathering.refuse(data, f"{self._name}: {kind}: another message has the same seq {payload.seq}", self.signals)
         else:
             for ready in self._order.take(payload.seq, message):
                 self._apply(ready, now, gathering)
@@ -134,6 +138,20 @@ class EdgeNode:
             self._set_stale(self._of(device), "no birth yet")
         self._define(message, gathering, now)
 
+    def _died(self, message: _Message, now: float, gathering: Gathering) -> None:
+        bd_seq = bd_seq_of(message.payload)
+        if bd_seq is None:
+            gathering.refuse(message.data, f"{self._name}: NDEATH without bdSeq", self.signals)
+            self._want("its death is not one", now, gathering)
+        elif bd_seq == self._bd_seq:
+            if self._order.waits:
+                self._give_up(now, gathering)
+            self._die(f"edge node {self._name} died", gathering)
+            self._ask_at = float("inf")
+        else:
+            # 34: the Will of another connection, before or after the one whose birth is known; nothing is lost by asking.
+            self._ask(now)
+
     def _apply(self, message: _Message, now: float, gathering: Gathering) -> None:
         kind, device = message.kind, message.device
         if kind == "DBIRTH":
@@ -148,6 +166,7 @@ class EdgeNode:
             if not any(metric.is_historical for metric in message.payload.metrics):
                 self._release(gathering, (device,))
             try:
+                self._is_lost = False
                 self.births.gather(device, message.payload, message.data, message.received_us, gathering)
             except Unknown as error:
                 self._want(str(error), now, gathering)
@@ -168,6 +187,7 @@ class EdgeNode:
             message = self._held.pop(device, None)
             if message is not None:
                 try:
+                    self._is_lost = False
                     self.births.gather(device, message.payload, message.data, message.received_us, gathering, is_birth=True)
                 except Unknown as error:
                     # Metrics that `define` has refused, and said so.
@@ -187,13 +207,15 @@ class EdgeNode:
         """34: asks for a rebirth, not more often than agreed. What cannot be read until then is lost."""
         if self._ask_at == float("inf"):
             _log.warning("sparkplug %s: asking for a rebirth: %s", self._name, why)
+        if not self._is_lost:
             self._lose(f"Sparkplug: {why}", gathering)
+        self._ask(now)
+
+    def _ask(self, now: float) -> None:
         self._ask_at = min(self._ask_at, max(now, self._asked_at + self._timing.rebirth_s))
 
     def _die(self, why: str, gathering: Gathering) -> None:
         self._release(gathering, tuple(self._held))
-        if self._order.waits:
-            self._order.give_up()
         self.is_alive, self._reorder_at = False, float("inf")
         devices = tuple({device for device, _ in self._mapped})
         self.births.born.clear()
@@ -212,6 +234,7 @@ class EdgeNode:
     def _lose(self, why: str, gathering: Gathering) -> None:
         self.births.lose(self.signals)
         gathering.lose(Loss(self.signals, why))
+        self._is_lost = True
 
     def _set_stale(self, signals: tuple[str, ...], why: str) -> None:
         self.stale |= dict.fromkeys(signals, f"stale: {why}")

@@ -18,6 +18,10 @@ class Order(Generic[T]):
         """Whether a message is missing and others wait for it."""
         return bool(self._held)
 
+    def held(self, seq: int) -> T | None:
+        """The message of this number that waits."""
+        return self._held.get(seq)
+
     def begin(self) -> None:
         """A birth of the node, which is message 0."""
         self._expected, self._held = 1, {}

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.gathering import Gathering
+from edge.mtconnect.document import parse
 from edge.mtconnect.parts import Parts, boundary_of
 from edge.source import Delivery, MappedSignal, SourceContext, open_source
 from workshop.errors import NotConnected, Rejected
@@ -225,3 +228,28 @@ async def test_an_agent_that_does_not_stream_is_asked(answer: bytes) -> None:
         assert seen.values == [4.0, 5.0, 6.0, 7.0] and [one for one in asked if "interval" in one] == asked[2:3]
         assert getattr(seen.source, "terms") == {"polling": "every 10 ms; the agent does not stream"}  # noqa: B009
         await seen.source.close()
+
+
+_TEXTS = st.sampled_from(["5.5", " 7 ", "UNAVAILABLE", "", "x", "NaN", "1e400", "五"])
+_STAMPS = st.sampled_from(["2026-01-05T00:00:00Z", "2026-01-05T00:00:00", "", "yesterday", "1900-01-01T00:00:00Z", "2026-01-05T00:00:00.123456789Z"])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Load", "Fault", "Normal", "Unavailable"]), st.sampled_from(["l", "other"]), _STAMPS, _TEXTS), max_size=8))
+def test_every_observation_of_ours_is_a_reading_or_in_quarantine_with_its_loss(rows: list[tuple[str, str, str, str]]) -> None:
+    told = "".join(
+        f'<{name} dataItemId="{item}" sequence="{number}" timestamp="{stamp}">{text}</{name}>'
+        for number, (name, item, stamp, text) in enumerate(rows, 5)
+    )
+    body = f'<MTConnectStreams><Header instanceId="7" nextSequence="99" firstSequence="1"/>{told}</MTConnectStreams>'.encode()
+    source: Any = Seen("http://127.0.0.1:9").source
+    gathering = Gathering()
+    source._take(parse(body), gathering, 5)
+    deliveries = gathering.deliveries(None)
+    stored = [reading for one in deliveries for reading in one.block.readings()]
+    refused = [refusal for one in deliveries for refusal in one.refusals]
+    assert len(stored) + len(refused) == sum(item == "l" for _, item, _, _ in rows) == len(stored) + sum(len(one.losses) for one in deliveries)
+    assert all(refusal.reason.startswith("m-1/load: ") for refusal in refused)
+    assert all(reading.value in (None, 5.5, 7.0, 0.0, 1.0) for reading in stored)
+    again = Gathering()
+    source._take(parse(body), again, 99)
+    assert not again.deliveries(None), "what came before counts once"

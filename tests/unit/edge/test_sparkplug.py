@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge.gathering import Gathering
 from edge.source import MappedSignal
+from edge.sparkplug.births import MOST_METRICS
 from edge.sparkplug.node import EdgeNode, Timing
 from edge.sparkplug.order import Order
 from edge.sparkplug.payload import bd_seq_of, decode, rebirth_request, value_of
@@ -78,6 +79,9 @@ class Seen:
         self.now, self.asked = 100.0, 0
         self.readings: list[Reading] = []
         self.losses: list[str] = []
+        self.lost: list[str] = []
+        self.gap_is_open = False
+        self.refused: list[bytes] = []
         self.refusals: list[str] = []
         self.links: list[bool] = []
         self.node.begin(self.now)
@@ -100,6 +104,10 @@ class Seen:
     def _keep(self, gathering: Gathering) -> "Seen":
         for delivery in gathering.deliveries(None):
             self.losses += [loss.reason for loss in delivery.losses]
+            self.lost += [signal for loss in delivery.losses for signal in loss.signals]
+            self.gap_is_open = self.gap_is_open or any("m-1/load" in loss.signals for loss in delivery.losses)
+            self.gap_is_open = self.gap_is_open and all(reading.signal != "m-1/load" for reading in delivery.block.readings())
+            self.refused += [refusal.payload for refusal in delivery.refusals]
             self.readings += delivery.block.readings()
             self.refusals += [refusal.reason for refusal in delivery.refusals]
             self.links += delivery.links.values()
@@ -127,6 +135,70 @@ def test_no_payload_breaks_the_decoder_or_the_node(body: bytes) -> None:
     seen = Seen().born()
     for kind in ("NBIRTH", "DBIRTH", "DDATA", "NDATA", "DDEATH", "NDEATH"):
         seen.take(kind, body).wait(5)
+
+
+# (kind, step of seq, fields of the load: number and value); what is emitted is known whatever becomes of it.
+_VALUES = st.sampled_from([
+    field(13, 2.5), field(10, 7), field(15, b"text"), field(7, 1), field(17, b""), field(13, float("nan")), b"", field(16, b"x"),
+])
+_STEPS = st.tuples(
+    st.sampled_from(["DDATA"] * 6 + ["DBIRTH", "NBIRTH", "NDEATH", "DDEATH", "NDATA"]), st.sampled_from([1, 1, 1, 1, 2, 3, 0, -1, 40]), _VALUES,
+    st.sampled_from([0.0, 0.1, 3.0]), st.sampled_from([0, 1]), st.booleans(),
+)
+
+
+@given(st.lists(_STEPS, max_size=25))
+def test_every_row_that_a_node_sends_is_a_reading_or_in_quarantine_or_lies_in_a_gap(steps: list[tuple[str, int, bytes, float, int, bool]]) -> None:
+    """And nothing is a reading that nobody sent."""
+    seen, seq, emitted = Seen().born(), 1, {("m-1/load", US): (0, False, b"")}
+    for number, (kind, step, value, pause, bd_seq, is_historical) in enumerate(steps, 1):
+        seq = 0 if kind == "NBIRTH" else (seq + step) % 256
+        ms, before = MS + number, (seen.lost.count("m-1/load"), seen.gap_is_open)
+        if kind in ("DDATA", "NDATA"):
+            body = payload([metric(None, None, value, alias=1, ms=ms, historical=is_historical)], seq)
+        elif kind == "DBIRTH":
+            body = payload([metric("load", 10, value, alias=1, ms=ms), metric("parts", 4, field(11, 7), alias=2, ms=ms)], seq)
+        else:
+            body = node_birth(bd_seq) if kind == "NBIRTH" else death(bd_seq) if kind == "NDEATH" else payload([], seq)
+        seen.take(kind, body)
+        if kind in ("DDATA", "DBIRTH"):
+            emitted["m-1/load", ms * 1000] = *before, body
+        seen.wait(pause)
+    seen.wait(60)
+    stored = {(one.signal, one.source_time_us): one for one in seen.readings if one.signal == "m-1/load"}
+    assert set(stored) <= set(emitted)
+    assert all(one.value in (None, 2.5, 7.0, 1.5) for one in stored.values())
+    for key, (losses, gap_is_open, body) in emitted.items():
+        assert key in stored or body in seen.refused or gap_is_open or seen.lost.count("m-1/load") > losses, key
+
+
+def test_what_waits_for_its_turn_when_the_node_dies_is_kept_and_the_hole_before_it_declared() -> None:
+    seen = Seen().born().take("DDATA", data(3, 3.0, MS + 20)).take("NDEATH", death(0))
+    assert seen.loads() == [1.5, 3.0] and seen.losses[0] == "Sparkplug messages lost" and seen.losses[-1] == "edge node g/n died"
+
+
+def test_two_messages_of_one_number_are_not_one() -> None:
+    seen = Seen().born().take("DDATA", data(3, 3.0, MS + 20)).take("DDATA", data(3, 4.0, MS + 30)).take("DDATA", data(3, 3.0, MS + 20))
+    assert seen.refusals == ["g/n: DDATA: another message has the same seq 3"]
+
+
+def test_a_death_of_another_connection_asks_how_things_are_and_one_without_number_is_refused() -> None:
+    seen = Seen().born().take("NDEATH", death(3)).wait(1)
+    assert seen.asked == 1 and not seen.losses and not seen.node.stale, "34: wrong bdSeq"
+    seen = Seen().born().take("NDEATH", payload([], None)).wait(1)
+    assert seen.refusals == ["g/n: NDEATH without bdSeq"] and seen.asked == 1 and seen.losses
+
+
+def test_a_node_cannot_define_without_bound() -> None:
+    seen = Seen().born()
+    many = payload([metric(f"x{number}", 10, field(13, 1.0)) for number in range(MOST_METRICS // 2)], None)
+    for number in range(3):
+        gathering = Gathering()
+        faults = seen.node.births.define(f"d{number}", decode(many))
+        assert not gathering.deliveries(None) and bool(faults) == (number >= 1)
+    assert len(seen.node.births._names) == MOST_METRICS and "more than 50000 metrics" in faults[0] and len(faults) == 1
+    seen.take("DBIRTH", device_birth(2, 8.0, MS + 9)).wait(2)
+    assert seen.loads() == [1.5, 8.0], "the register's own signals are always known"
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1), st.integers(0, 40), st.integers(10, 19)), max_size=5))
