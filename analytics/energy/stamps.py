@@ -7,26 +7,20 @@ What is known to happen to exported load curves, each detected from the stamps t
   repetition        the same row twice
   disorder          rows are not in order of time
   summer time       stamps jump by an hour and come back: the file's order is right, its stamps are not
+  jitter            a logger's stamps lie beside the clock, each in an interval of its own
 Everything else is refused with the first row that contradicts.
 """
 
-import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.energy.stamp_text import read_stamps
 from workshop.errors import ConfigError
 
-FORMATS = (
-    "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y%m%d %H:%M",
-    "%Y年%m月%d日 %H:%M", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M",
-    "%d-%m-%Y %H:%M", "%m-%d-%Y %H:%M", "%Y年%m月%d日 %H时%M分",
-)
-_HOUR_24 = re.compile(r"(?<!\d)24:00(:00)?$")
-_ZONE = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 _DAY_S = 86_400
 _TRUSTED = 0.9
 """Share of neighbouring rows that must be one step apart before the file's order is trusted more than its stamps."""
@@ -58,39 +52,14 @@ def rebuild(texts: Sequence[str], step: timedelta, value: NDArray[np.float64], f
     """
     step_s = int(step.total_seconds())
     refusals: list[str] = []
-    for form, stamps, closing in _readings(texts, file):
+    for read in read_stamps(texts, file):
         try:
-            return _arrange(stamps, closing, step_s, value, file)
+            grid = _arrange(read.seconds, read.closing, step_s, value, file)
         except ConfigError as error:
-            refusals.append(f"{error} (read as {form})")
-    raise ConfigError(refusals[0])
-
-
-def _readings(texts: Sequence[str], file: str) -> list[tuple[str, NDArray[np.int64], bool]]:
-    """Every form in which all stamps can be read: the form, seconds, and whether hour 24 occurs."""
-    cleaned = [_ZONE.sub("", text.strip()) if "T" in text or ":" in text else text.strip() for text in texts]
-    closing = np.array([_HOUR_24.search(text) is not None for text in cleaned], np.bool_)
-    plain = [_HOUR_24.sub(lambda found: "00:00" + (found[1] or ""), text) for text in cleaned]
-    found = []
-    furthest, reason = -1, ""
-    for form in FORMATS:
-        row = 0
-        seconds = np.zeros(len(plain), np.int64)
-        try:
-            for row, text in enumerate(plain):
-                seconds[row] = (datetime.strptime(text, form) - datetime(1970, 1, 1)) // timedelta(seconds=1)
-        except ValueError:
-            if row > furthest:
-                furthest, reason = row, f"row {row + 2}: '{texts[row][:40]}' is no time as the rows before it ({form})"
+            refusals.append(f"{error} (read as {read.form})")
             continue
-        found.append((form, seconds + closing * _DAY_S, bool(closing.any())))
-    if not found:
-        raise ConfigError(f"{file}: {reason if furthest > 0 else _first(texts)}")
-    return found
-
-
-def _first(texts: Sequence[str]) -> str:
-    return f"row 2: '{texts[0][:40]}' is no time; write it as 2018-01-31 00:15 or 31/01/2018 00:15"
+        return msgspec.structs.replace(grid, warnings=[*grid.warnings, *read.said])
+    raise ConfigError(refusals[0])
 
 
 def _arrange(stamps: NDArray[np.int64], closing: bool, step_s: int, value: NDArray[np.float64], file: str) -> Grid:
@@ -98,6 +67,7 @@ def _arrange(stamps: NDArray[np.int64], closing: bool, step_s: int, value: NDArr
     if closing:
         said.append("rows stamped 24:00 close their day: read as 00:00 of the next day, and stamps as the end of their interval")
     kept = np.arange(len(stamps))
+    stamps = _settle(stamps, step_s, said)
     repaired = _close_midnights(stamps)
     if repaired is not None and _steady(repaired, step_s) > _steady(stamps, step_s):
         said.append(
@@ -130,11 +100,32 @@ def _arrange(stamps: NDArray[np.int64], closing: bool, step_s: int, value: NDArr
     return Grid(start_s, step_s, row, said)
 
 
+def _settle(stamps: NDArray[np.int64], step_s: int, said: list[str]) -> NDArray[np.int64]:
+    """Stamps that lie beside a grid, rounded to it, if each comes to lie in an interval of its own; else as they are.
+
+    The grid is the clock's, unless they lie further from it than a quarter of a step: then that around their middle.
+    """
+    distinct = np.unique(stamps)
+    steps = np.diff(distinct)
+    if len(steps) == 0 or not (steps % step_s).any() or not 0.9 * step_s <= float(np.median(steps)) <= 1.1 * step_s:
+        return stamps
+    angle = distinct % step_s * (2 * np.pi / step_s)
+    middle = round(float(np.angle(np.exp(1j * angle).mean())) * step_s / (2 * np.pi))
+    for phase in (0, middle):
+        rounded = phase + (distinct - phase + step_s // 2) // step_s * step_s
+        furthest = int(np.abs(rounded - distinct).max())
+        if (furthest <= step_s // 4 or phase) and len(np.unique(rounded)) == len(distinct):
+            said.append(f"stamps lie up to {furthest} s beside steps of {step_s} s, each within half a step: rounded to the nearest")
+            return phase + (stamps - phase + step_s // 2) // step_s * step_s
+    return stamps
+
+
 def _close_midnights(stamps: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """The stamps with every midnight a day later, if a midnight comes after later stamps of its own date; else None."""
     midnight = stamps % _DAY_S == 0
     behind = np.concatenate(([False], (stamps[1:] // _DAY_S == stamps[:-1] // _DAY_S) & (stamps[1:] < stamps[:-1])))
-    return stamps + midnight * _DAY_S if bool((midnight & behind).any()) else None
+    forward = np.count_nonzero(np.diff(stamps) > 0) > len(stamps) // 2  # else the rows are in no order that a midnight could contradict
+    return stamps + midnight * _DAY_S if forward and bool((midnight & behind).any()) else None
 
 
 def _steady(stamps: NDArray[np.int64], step_s: int) -> int:

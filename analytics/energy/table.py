@@ -14,6 +14,8 @@ from workshop.errors import ConfigError
 _STEP = re.compile(r"(\d{1,4})\s*(s|sec|min|m|h)")
 _SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600}
 _DELIMITERS = ",;\t"
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_SPACED = re.compile(r"(?<=\d)[ \u00a0\u202f'](?=\d{3}(?:\D|$))")
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "--"}
 
 
@@ -42,19 +44,19 @@ def parse_step(text: str) -> timedelta:
 
 
 def parse_table(data: bytes, file: str, time: str, value: str) -> Table:
-    """The table in the bytes of a CSV file: UTF-8 or GB 18030; comma, semicolon (then with decimal comma) or tab.
+    """The table in the bytes of a CSV file: UTF-8, GB 18030, or UTF-16 with its mark; comma, semicolon (then with decimal comma) or tab.
 
     Raises:
         ConfigError: no such column, no rows, rows of unequal length, or a value that is no finite number; with the row.
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         try:
             text = data.decode("gb18030")
         except UnicodeDecodeError as error:
-            raise ConfigError(f"{file}: neither UTF-8 nor GB 18030 text") from error
-    lines = text.splitlines()
+            raise ConfigError(f"{file}: neither UTF-8, GB 18030 nor UTF-16 text") from error
+    lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 2:
         raise ConfigError(f"{file}: no rows under a line with the names of the columns")
     delimiter = max(_DELIMITERS, key=lines[0].count)
@@ -77,8 +79,9 @@ def parse_table(data: bytes, file: str, time: str, value: str) -> Table:
 
 def _values(cells: Sequence[str], comma: bool, file: str, name: str) -> NDArray[np.float64]:
     found = np.full(len(cells), np.nan)
+    grouped = _grouped(cells, comma)
     for row, cell in enumerate(cells):
-        number = _number(cell, comma)
+        number = _number(cell, comma, grouped)
         if number is None or np.isinf(number):
             raise ConfigError(f"{file}: row {row + 2}: {name} '{cell[:40]}' is no finite number; leave the cell empty where nothing was measured")
         found[row] = number
@@ -89,15 +92,24 @@ def _values(cells: Sequence[str], comma: bool, file: str, name: str) -> NDArray[
 
 def _numbers(cells: Sequence[str], comma: bool) -> NDArray[np.float64] | None:
     """The column as numbers, or None where it is text."""
-    found = [_number(cell, comma) for cell in cells]
+    grouped = _grouped(cells, comma)
+    found = [_number(cell, comma, grouped) for cell in cells]
     return None if None in found else np.array(found, np.float64)
 
 
-def _number(cell: str, comma: bool) -> float | None:
+def _grouped(cells: Sequence[str], comma: bool) -> bool:
+    """Whether points group thousands in a column with decimal commas: one number with both says so for `1.234` as well."""
+    return comma and any("." in cell and "," in cell for cell in cells)
+
+
+def _number(cell: str, comma: bool, grouped: bool) -> float | None:
     text = cell.strip()
     if text.lower() in _MISSING:
         return float("nan")
+    if grouped or (comma and "," in text):
+        text = text.replace(".", "")
+    text = text.replace(",", ".") if comma else text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
     try:
-        return float(text.replace(".", "").replace(",", ".") if comma and "," in text else text)
+        return float(_SPACED.sub("", text)) if "_" not in text else None
     except ValueError:
         return None

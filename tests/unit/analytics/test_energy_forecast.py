@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -83,6 +84,70 @@ def test_shuffled_rows_are_sorted() -> None:
     grid = grid_of([(FIRST + HOUR * row).strftime("%Y-%m-%d %H:%M") for row in value.tolist()], value=value)
     assert grid.take(value).tolist() == list(range(96))
     assert grid.warnings == ["rows were not in order of time: sorted by their stamps"]
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %I:%M %p", "%d/%m/%Y %I:%M:%S %p", "%Y/%m/%d 上午 %I:%M", "%Y年%m月%d日 %H时%M分"])
+def test_twelve_hour_clocks_and_chinese_dates(form: str) -> None:
+    texts = [stamp.strftime(form.replace("上午", "上午" if stamp.hour < 12 else "下午")) for stamp in ends(72)]
+    grid = grid_of(texts)
+    assert_whole(grid, 72)
+
+
+@pytest.mark.parametrize(("zone", "words"), [("Z", "offset from UTC, Z"), ("+08:00", "offset from UTC, +08:00"), (" +0800", "+0800"), ("-05", "-05")])
+def test_an_offset_from_utc_is_said(zone: str, words: str) -> None:
+    grid = grid_of([f"{stamp - HOUR:%Y-%m-%d %H:%M:%S}{zone}" for stamp in ends(72)])
+    assert_whole(grid, 72)
+    assert words in grid.warnings[0]
+
+
+def test_summer_time_with_its_offsets_is_one_clock() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    begin = datetime(2018, 3, 24, tzinfo=ZoneInfo("UTC"))
+    texts = [(begin + HOUR * row).astimezone(zone).isoformat() for row in range(70)]
+    grid = grid_of(texts)
+    assert grid.row.tolist() == list(range(70))
+    assert grid.start_s == begin.timestamp() + 3600
+    assert grid.warnings == ["stamps carry changing offsets from UTC: all put into that of the first row, +01:00"]
+    with pytest.raises(ConfigError, match=r"row 12: .* does not say its offset"):
+        grid_of([text if row != 10 else text[:19] for row, text in enumerate(texts)])
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1, "s"), (1000, "ms"), (1_000_000, "µs")])
+def test_epochs_are_read_as_utc(factor: int, unit: str) -> None:
+    grid = grid_of([str(int((stamp - HOUR - datetime(1970, 1, 1)).total_seconds()) * factor) for stamp in ends(72)])
+    assert_whole(grid, 72)
+    assert f"read as {unit} since 1970" in grid.warnings[0]
+
+
+def test_jitter_is_rounded_where_every_row_keeps_an_interval_of_its_own() -> None:
+    dice = np.random.default_rng(4)
+    jitter = dice.integers(-40, 400, 200)
+    stamps = [FIRST + HOUR * row + timedelta(seconds=int(jitter[row])) for row in range(200) if row != 77]
+    stamps[0] = FIRST + timedelta(seconds=3)
+    grid = grid_of([f"{stamp:%Y-%m-%d %H:%M:%S}.250" for stamp in stamps])
+    assert grid.start_s % 3600 == 0
+    assert np.flatnonzero(grid.row < 0).tolist() == [77]
+    assert "beside steps of 3600 s" in grid.warnings[0]
+    crowded = [stamps[0], stamps[0] + timedelta(seconds=2), *stamps[1:]]
+    with pytest.raises(ConfigError, match=r"row 3|mostly"):
+        grid_of([f"{stamp:%Y-%m-%d %H:%M:%S}" for stamp in crowded])
+
+
+def test_reversed_rows_are_sorted_and_their_midnights_stay() -> None:
+    value = np.arange(96, dtype=np.float64)[::-1]
+    grid = grid_of([f"{FIRST + HOUR * row:%Y-%m-%d %H:%M}" for row in range(95, -1, -1)], value=value)
+    assert grid.take(value).tolist() == list(range(96))
+    assert grid.warnings == ["rows were not in order of time: sorted by their stamps"]
+
+
+def test_numbers_with_grouped_thousands_and_files_in_utf_16() -> None:
+    table = parse_table('when\tkWh\n1\t1,234.5\n2\t12\n3\t1 234\n4\tNaN\n'.encode("utf-16"), "load.csv", "when", "kWh")
+    assert table.value[:3].tolist() == [1234.5, 12.0, 1234.0]
+    table = parse_table(b"when;kWh\n1;1.234,5\n2;1.234\n3;0,5\n", "load.csv", "when", "kWh")
+    assert table.value.tolist() == [1234.5, 1234.0, 0.5]
+    for cell in ('"1,23"', "1_000", "12 34"):
+        with pytest.raises(ConfigError, match="no finite number"):
+            parse_table(f"when,kWh\n1,{cell}\n".encode(), "load.csv", "when", "kWh")
 
 
 @pytest.mark.parametrize(
