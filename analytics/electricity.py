@@ -39,7 +39,7 @@ _BY_STATE = {
 
 def measure_total(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Energy, mWh, by local year, and other counters that the indicator asks for."""
-    grown = _grown(inputs, window)
+    grown = grown_of(inputs, window)
     values = _whole(indicator, inputs, grown)
     for year in np.unique(years := _years(inputs, grown.time_us - 1)).tolist():
         values[f"year_{year}_mwh"] = int(grown.amount[years == year].sum())
@@ -52,9 +52,9 @@ def measure_total(indicator: Indicator, inputs: Inputs, window: Window) -> Compo
 
 def measure_by_state(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Energy, mWh, by what the machine did; known where meter and state are."""
-    grown = _grown(inputs, window)
+    grown = grown_of(inputs, window)
     values = dict.fromkeys(("executing_mwh", "idle_mwh", "standby_mwh", "unplaced_mwh", "unknown_mwh"), 0)
-    placed = _placed(inputs, grown)
+    placed = placed_of(inputs, grown)
     state = held(inputs, "item_state")
     then = state.at(grown.time_us - 1)
     values["unplaced_mwh"] = int(grown.amount[~placed].sum())
@@ -68,10 +68,10 @@ def measure_by_state(indicator: Indicator, inputs: Inputs, window: Window) -> Co
 
 def measure_by_price(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Energy, mWh, by period of the register's tariff, in its order."""
-    grown = _grown(inputs, window)
+    grown = grown_of(inputs, window)
     values = _whole(indicator, inputs, grown)
     period = _periods(inputs, grown.time_us - 1)
-    placed = _placed(inputs, grown)
+    placed = placed_of(inputs, grown)
     for number in range(len(inputs.register.tariff)):
         values[f"period_{number:02}_mwh"] = int(grown.amount[period == number].sum())
     values["untariffed_mwh"] = int(grown.amount[period < 0].sum())
@@ -81,8 +81,8 @@ def measure_by_price(indicator: Indicator, inputs: Inputs, window: Window) -> Co
 
 def measure_demand(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Energy, mWh, and known time, µs, by quarter hour, in and out of shifts."""
-    grown = _grown(inputs, window)
-    placed = _placed(inputs, grown)
+    grown = grown_of(inputs, window)
+    placed = placed_of(inputs, grown)
     first, end = window.start_us // QUARTER_US, -(-window.end_us // QUARTER_US)
     slot = np.arange(first, end)
     pieces = cut([window] if window.length_us else [], [fresh(inputs, METER), Steps(slot * QUARTER_US, slot)])
@@ -154,13 +154,7 @@ def cost(indicator: Indicator, measured: Measured, register: Workshop, window: W
 
 def peak(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
     """The greatest quarter hour over all meters together, as mean power; what cannot be placed may all have flowed in one."""
-    energy, known_us = (_slots(measured, name) for name in ("quarters_mwh", "quarters_known_us"))
-    enough_us = QUARTER_KNOWN * QUARTER_US * len(measured.by_equipment)
-    known = known_us.values >= int(enough_us) if known_us.sums else np.zeros(0, np.bool_)
-    amount = np.zeros(len(known), np.int64)
-    slot = energy.first + np.arange(len(energy.sums) // 8) - known_us.first
-    there = (slot >= 0) & (slot < len(amount))
-    amount[slot[there]] = energy.values[there]
+    energy, known_us, known, amount = _quarters(measured)
     best = int(np.argmax(np.where(known, amount, -1))) if known.any() else -1
     counts = {
         "quarters": len(known), "quarters_known": int(known.sum()), "unplaced_mwh": measured.total("unplaced_mwh"),
@@ -174,6 +168,34 @@ def peak(indicator: Indicator, measured: Measured, register: Workshop, window: W
         indicator, measured, register, value, why, counts=counts, high=most * per_kw if best >= 0 else None,
         method="bounds: quarter hours known in part, and energy without a time, as high as they can be",
     )
+
+
+def load_factor(indicator: Indicator, measured: Measured, register: Workshop, window: Window) -> Result:
+    """Mean over the greatest of the known quarter hours, all meters together."""
+    _, _, known, amount = _quarters(measured)
+    kept = amount[known]
+    energy, greatest = int(kept.sum()), int(kept.max(initial=0))
+    counts = {"quarters": len(known), "quarters_known": len(kept), "known_mwh": energy, "peak_mwh": greatest}
+    why = "" if len(kept) else "undefined: no quarter hour of which nine tenths are known on all meters together"
+    why = "undefined: nothing flowed" if len(kept) and not greatest else why
+    return _conclude(indicator, measured, register, quotient(energy, greatest * len(kept)), why, counts=counts)
+
+
+def quarters(measured: Measured) -> list[tuple[int, int, bool]]:
+    """The load curve of all meters together: start of each quarter hour, µs UTC; energy, mWh; whether nine tenths of it are known."""
+    _, known_us, known, amount = _quarters(measured)
+    return [((known_us.first + place) * QUARTER_US, int(amount[place]), bool(known[place])) for place in range(len(known))]
+
+
+def _quarters(measured: Measured) -> tuple[Slots, Slots, NDArray[np.bool_], NDArray[np.int64]]:
+    energy, known_us = (_slots(measured, name) for name in ("quarters_mwh", "quarters_known_us"))
+    enough_us = QUARTER_KNOWN * QUARTER_US * len(measured.by_equipment)
+    known = known_us.values >= int(enough_us) if known_us.sums else np.zeros(0, np.bool_)
+    amount = np.zeros(len(known), np.int64)
+    slot = energy.first + np.arange(len(energy.sums) // 8) - known_us.first
+    there = (slot >= 0) & (slot < len(amount))
+    amount[slot[there]] = energy.values[there]
+    return energy, known_us, known, amount
 
 
 def converted(factor: Factor) -> Callable[[Indicator, Measured, Workshop, Window], Result]:
@@ -204,7 +226,12 @@ def carbon(factors: tuple[Factor, ...]) -> Callable[[Indicator, Measured, Worksh
     return evaluate
 
 
-def _grown(inputs: Inputs, window: Window) -> Increases:
+def grown_of(inputs: Inputs, window: Window) -> Increases:
+    """What the meter's counter grew by, mWh.
+
+    Raises:
+        ConfigError: a unit that is none of energy.
+    """
     meter = inputs.signal(METER)
     if meter is not None and meter.unit not in ENERGY_SCALES:
         raise ConfigError(
@@ -213,7 +240,7 @@ def _grown(inputs: Inputs, window: Window) -> Increases:
     return increases(inputs, METER, window)
 
 
-def _placed(inputs: Inputs, grown: Increases) -> NDArray[np.bool_]:
+def placed_of(inputs: Inputs, grown: Increases) -> NDArray[np.bool_]:
     """Which increases can be said to have been when they were read: after no long silence, and with nothing missing in it."""
     found: NDArray[np.bool_] = (grown.silence_us <= inputs.hold_us(METER)) & ~grown.blind
     return found

@@ -26,14 +26,15 @@ ROOT = Path(__file__).parents[2]
 KNOWN = load_indicators()
 START_US = 1_790_002_799_000_000  # a second before a full hour
 WINDOW = Window(START_US, START_US + 40 * SECOND_US)
-WITHOUT_ROLES = {"first_pass_yield", "rework_ratio", "networking_rate_platform", "door_open_moving_share", "inspection_rounds_on_time"}
+WITHOUT_ROLES = {"first_pass_yield", "rework_ratio", "networking_rate_platform", "door_open_moving_share", "inspection_rounds_on_time",
+                 "power_factor"}
 """No equipment of the demo has signals for these: they have no value and say so, and nothing fails."""
 FACTS = Facts(tuple(
     Declared(name, Decimal(1), known.unit, WINDOW.start_us, WINDOW.end_us, "engineer", 1, "", "", number)
     for number, (name, known) in enumerate(CATALOGUE.items())
 ))
 """One of everything that may be declared."""
-TOO_SHORT = {"peak_demand", "alarm_stale"}
+TOO_SHORT = {"peak_demand", "load_factor", "alarm_stale"}
 """Forty seconds hold no quarter hour, and no day."""
 
 

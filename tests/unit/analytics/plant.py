@@ -54,7 +54,8 @@ def _signal(role: str) -> Signal:
     kinds = {**dict.fromkeys(STATES, SignalKind.STATE), **dict.fromkeys(EVENTS, SignalKind.EVENT), **dict.fromkeys(TEXTS, SignalKind.TEXT)}
     if role in kinds:
         return Signal(role, role, kinds[role], max_age_s=5)
-    return Signal(role, role, SignalKind.GAUGE, "1", max_age_s=5, lower="1", upper="3")
+    unit = "W" if role.endswith("_power") else "1"
+    return Signal(role, role, SignalKind.GAUGE, unit, max_age_s=5, lower="1", upper="3")
 
 
 def rich_machine(name: str = "cnc-01", **changes: Any) -> Equipment:
