@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chejian.commands import energy_advice
+
 if TYPE_CHECKING:
     from analytics.energy.forecast import Forecast
 
@@ -13,6 +15,7 @@ energy = typer.Typer(help="Energy: forecasts of a load curve, baselines and savi
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
+    energy_advice.add_to(energy)
     app.add_typer(energy, name="energy")
 
 

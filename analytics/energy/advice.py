@@ -1,0 +1,149 @@
+"""What could be saved, from what was measured: key consumers, switching off, moving load to cheap hours, and a flatter peak.
+
+Every piece of advice states its assumption, and low and high figures: what data leave open, never a guess at how people will behave. A year is the
+window scaled to 365 days, as if every week were like it.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from analytics.electricity import KWH
+from analytics.indicator import Result
+from workshop.register import Workshop
+from workshop.window import HOUR_US, Window
+
+YEAR_US = 365 * 24 * HOUR_US
+MOVABLE = 0.1
+"""Share of the energy in dear hours that is taken to be movable: an assumption, said with the advice."""
+PEAK_SHARE = 0.01
+"""The peak is cut to what all but this share of the quarter hours stay under."""
+QUARTERS_H = 4
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """One machine's electricity in the window."""
+
+    equipment: str
+    kwh: float
+    share: float
+    cumulative: float
+    """Share of this machine and all greater ones."""
+    cost: float | None
+    """None where the register has no tariff, or no price for some of the time."""
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """One thing to do; kWh and money are of a year."""
+
+    kind: str
+    equipment: str
+    """Empty for the whole workshop."""
+    kwh_year: float
+    """Saved, or for `shift-load` moved."""
+    kwh_low: float
+    kwh_high: float
+    money_year: float | None
+    zh: str
+    en: str
+    assumption: str
+    from_us: int
+    to_us: int
+    """The window that the evidence is from."""
+    coverage: Decimal
+
+
+def consumers(cost: Result, register: Workshop) -> list[Consumer]:
+    """Machines by their electricity, greatest first; from the result of `electricity_cost`."""
+    energy = {name: values.get("energy_mwh", 0) for name, values in cost.detail.items()}
+    whole, so_far, found = sum(energy.values()), 0, []
+    for name in sorted(energy, key=lambda name: (-energy[name], name)):
+        so_far += energy[name]
+        share, cumulative = (energy[name] / whole, so_far / whole) if whole else (0.0, 0.0)
+        found.append(Consumer(name, energy[name] / KWH, share, cumulative, _cost(cost.detail[name], register)))
+    return found
+
+
+def advise(
+    results: Mapping[str, Result], curve: Sequence[tuple[int, int, bool]], register: Workshop, window: Window, demand_price: float | None = None,
+) -> list[Advice]:
+    """What could be done, most money first, then most kWh.
+
+    Args:
+        results: of `energy_standby` and `electricity_cost` in the window.
+        curve: `electricity.quarters`.
+        demand_price: currency per kW and month; None: the register has none, so that a flatter peak has no price.
+    """
+    found = [*_switch_off(results["energy_standby"], results["electricity_cost"], register, window)]
+    found += _shift(results["electricity_cost"], register, window)
+    found += _flatten(curve, results["electricity_cost"].coverage, window, demand_price)
+    return sorted(found, key=lambda item: (-(item.money_year or 0), -item.kwh_year, item.kind, item.equipment))
+
+
+def _cost(values: Mapping[str, int], register: Workshop) -> float | None:
+    if not register.tariff or values.get("untariffed_mwh", 0):
+        return None
+    return sum(values.get(f"period_{number:02}_mwh", 0) * float(period.price) for number, period in enumerate(register.tariff)) / KWH
+
+
+def _switch_off(standby: Result, cost: Result, register: Workshop, window: Window) -> list[Advice]:
+    found = []
+    scale = YEAR_US / window.length_us if window.length_us else 0.0
+    for name, values in standby.detail.items():
+        low = values.get("standby_mwh", 0) / KWH
+        if not low:
+            continue
+        high = low + (values.get("unplaced_mwh", 0) + values.get("unknown_mwh", 0)) / KWH
+        own = cost.detail.get(name, {})
+        paid, energy = _cost(own, register), own.get("energy_mwh", 0) / KWH
+        money = low * scale * paid / energy if paid is not None and energy else None
+        found.append(Advice(
+            "switch-off", name, low * scale, low * scale, high * scale, money,
+            f"{name} 不可用（非工作）时仍用电 {low:.1f} kWh：断电", f"{name} used {low:.1f} kWh while it was not available: switch it off then",
+            "all of it can be switched off while the machine says NotAvailable, at the mean price that this machine paid; idle time inside shifts is "
+            "not in it", window.start_us, window.end_us, standby.coverage,
+        ))
+    return found
+
+
+def _shift(cost: Result, register: Workshop, window: Window) -> list[Advice]:
+    prices = [float(period.price) for period in register.tariff]
+    if not window.length_us or not prices or max(prices) == min(prices):
+        return []
+    dear = [number for number, price in enumerate(prices) if price == max(prices)]
+    names = "/".join(dict.fromkeys(register.tariff[number].name for number in dear))
+    cheap = register.tariff[prices.index(min(prices))].name
+    found = []
+    for name, values in cost.detail.items():
+        kwh = sum(values.get(f"period_{number:02}_mwh", 0) for number in dear) / KWH
+        if kwh:
+            moved = MOVABLE * kwh * YEAR_US / window.length_us
+            unplaced = MOVABLE * values.get("unplaced_mwh", 0) / KWH * YEAR_US / window.length_us
+            found.append(Advice(
+                "shift-load", name, moved, max(0.0, moved - unplaced), moved + unplaced, moved * (max(prices) - min(prices)),
+                f"{name} 在{names}时段用电 {kwh:.1f} kWh：把一成移到{cheap}时段", f"{name} used {kwh:.1f} kWh in {names}: move a tenth to {cheap}",
+                f"{MOVABLE:.0%} of the energy in the dearest hours can be moved to the cheapest; no energy is saved", window.start_us, window.end_us,
+                cost.coverage,
+            ))
+    return found
+
+
+def _flatten(curve: Sequence[tuple[int, int, bool]], coverage: Decimal, window: Window, demand_price: float | None) -> list[Advice]:
+    known = sorted(energy for _, energy, whole in curve if whole)
+    if len(known) < 1 / PEAK_SHARE:
+        return []
+    kept = known[-1 - int(PEAK_SHARE * len(known))]
+    over = sum(energy - kept for energy in known if energy > kept) / KWH
+    peak_kw, kept_kw = known[-1] * QUARTERS_H / KWH, kept * QUARTERS_H / KWH
+    if peak_kw <= kept_kw:
+        return []
+    moved = over * YEAR_US / window.length_us
+    money = None if demand_price is None else (peak_kw - kept_kw) * 12 * demand_price
+    price = "no demand price was given, so no money" if demand_price is None else f"{demand_price:g} per kW and month, every month alike"
+    return [Advice(
+        "flatten-peak", "", moved, moved, moved, money,
+        f"最大需量 {peak_kw:.1f} kW，99% 的刻钟不超过 {kept_kw:.1f} kW：错开启动，移动 {over:.2f} kWh",
+        f"peak {peak_kw:.1f} kW, 99 % of the quarter hours stay under {kept_kw:.1f} kW: moving {over:.2f} kWh cuts it to that",
+        f"what lies above can be moved to other quarter hours; {price}", window.start_us, window.end_us, coverage,
+    )]
