@@ -103,7 +103,7 @@ def stale(indicator: Indicator, measured: Measured, register: Workshop, window: 
     standing = [
         Exclusion(name, f"alarm {code} stands at the border of the window, how long altogether is not known", end - start)
         for name, item in spells.items() if isinstance(item, Spells)
-        for start, end, code in item.rows if (start <= window.start_us or end >= window.end_us) and end - start < STALE_US
+        for start, end, code in item.rows if (start <= window.start_us or end >= window.end_us) and HOUR_US <= end - start < STALE_US
     ]
     short = "undefined: no alarm can be stale in a window shorter than a day" if known and window.length_us < STALE_US else ""
     why = f"longest {longest_us // SECOND_US} s" if known else "undefined: no alarm signal is known"

@@ -10,10 +10,12 @@ from fractions import Fraction
 
 import msgspec
 
+from analytics.count_words import named
 from analytics.declared_figures import CATALOGUE
 from analytics.facts import DeclaredInput
 from analytics.indicator import Indicator, Result
 from analytics.networking import NETWORKED_SHARE, ROLES
+from analytics.series import MACHINE
 from workshop.calendar import zone_of
 from workshop.register import Equipment, Workshop
 from workshop.signal import Origin
@@ -32,6 +34,8 @@ _WORDS = {
     "why": ("说明", "how it came about"),
     "sensitivity": ("敏感性", "sensitivity"), "traps": ("口径与陷阱", "choices and traps"), "source": ("来源", "source"),
     "roles": ("所用信号", "signals"), "register": ("台账", "register"), "display": ("展示区间", "interval for showing"), "none": ("无", "none"),
+    "not_asked": ("未重算:需要读数,请用 --bundle", "not computed again: that takes the readings, ask with --bundle"),
+    "machine": ("* (设备自身的全部信号)", "* (every signal that the machine itself makes)"),
     "alone": ("仅台账", "the register alone"), "declared": ("申报输入(非测量)", "declared inputs, not measured"),
     "facts": ("所需申报值与订单", "declared figures and orders it needs"), "paper": ("仅申报值", "declared figures alone"),
 }
@@ -86,13 +90,13 @@ def explain(
         (word("coverage"), [f"{result.coverage} ({word('least')} {indicator.min_coverage})"]),
         (word("formula"), [indicator.formula]),
         (word("numbers"), [with_numbers(indicator, result)]),
-        (word("counts"), [f"{name} = {value}" for name, value in result.counts.items()] or [word("none")]),
-        (word("equipment"), [_line(name, values) for name, values in result.detail.items()] or [without]),
+        (word("counts"), [f"{named(name, chinese)} = {value}" for name, value in result.counts.items()] or [word("none")]),
+        (word("equipment"), [_line(name, values, chinese) for name, values in result.detail.items()] or [without]),
         (word("excluded"), [_exclusion(item.equipment, item.what, item.us) for item in result.excluded] or [word("none")]),
         (word("why"), [result.why]),
-        (word("sensitivity"), [f"{item.what_zh if chinese else item.what_en}: {shown(item.value)}" for item in sensitivities] or [word("none")]),
+        (word("sensitivity"), [f"{item.what_zh if chinese else item.what_en}: {shown(item.value)}" for item in sensitivities] or [word("not_asked")]),
         (word("traps"), [indicator.notes_zh if chinese else indicator.notes_en]),
-        (word("roles"), [", ".join(indicator.roles) or without]),
+        (word("roles"), [", ".join(word("machine") if role == MACHINE else role for role in indicator.roles) or without]),
         *([(word("facts"), [", ".join(indicator.facts)])] if indicator.facts else []),
         (word("source"), [indicator.source]),
         (word("register"), [f"{register.id}, sha256 {register.digest}"]),
@@ -171,16 +175,17 @@ def _declared(item: DeclaredInput, register: Workshop, *, chinese: bool) -> str:
     return f"{title} = {item.value} {item.unit}, {span}, {by} {item.author}, {on} {local_time(item.time_us, register)}, #{item.entry}, {rests}"
 
 
-def _line(name: str, values: dict[str, int]) -> str:
-    return f"{name}: " + ", ".join(_amount(key, value) for key, value in sorted(values.items()) if value or key == "covered_us")
+def _line(name: str, values: dict[str, int], chinese: bool) -> str:
+    return f"{name}: " + ", ".join(_amount(key, value, chinese) for key, value in sorted(values.items()) if value or key == "covered_us")
 
 
-def _amount(key: str, value: int) -> str:
+def _amount(key: str, value: int, chinese: bool) -> str:
+    word = named(key, chinese)
     if key.endswith("_us"):
-        return f"{key.removesuffix('_us')} {value / SECOND_US:.3f} s"
+        return f"{word.removesuffix('_us')} {value / SECOND_US:.3f} s"
     if key.endswith("_mwh"):
-        return f"{key.removesuffix('_mwh')} {value / 1_000_000:.3f} kWh"
-    return f"{key} {value}"
+        return f"{word.removesuffix('_mwh')} {value / 1_000_000:.3f} kWh"
+    return f"{word} {value}"
 
 
 def _exclusion(equipment: str, what: str, us: int) -> str:

@@ -28,7 +28,7 @@ ROLES = (
 """What is about safety. Limits of other roles, such as the tolerance of a diameter, are not."""
 DOOR, MOTION = "door_closed", ("spindle_speed", "joint_speed")
 DOOR_ROLES = (DOOR, *MOTION)
-SOURCE = "Limits of the register (by whoever answers for the equipment); how long and how often, as IEC 62682 counts alarms"
+SOURCE = "Limits of the register, written by whoever answers for the equipment; no standard says what they must be"
 LONGEST_ONLY_US = 2**53 - 1
 """Longer than any spell: of all spells only the longest is kept."""
 _METHOD = "bounds: unknown time all inside … all outside"

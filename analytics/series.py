@@ -236,10 +236,10 @@ def cut_inputs(
 def digest_of(inputs: Inputs) -> str:
     """SHA-256 (hex) of everything that components depend on.
 
-    The equipment's definition, the watched windows, the tariff, what is missing, and the canonical columns: every role in sorted order with its
-    times, values and qualities, carried rows first.
+    The equipment's definition, the watched windows, the time zone, the tariff, what is missing, and the canonical columns: every role in sorted
+    order with its times, values and qualities, carried rows first.
     """
-    settings = (inputs.equipment, inputs.calendar, inputs.observed, inputs.register.tariff)
+    settings = (inputs.equipment, inputs.calendar, inputs.observed, inputs.register.time_zone, inputs.register.tariff)
     digest = hashlib.sha256(msgspec.json.encode(settings, order="deterministic"))
     if inputs.unknown:
         digest.update(msgspec.json.encode((inputs.unknown, inputs.absent), order="deterministic"))

@@ -36,7 +36,10 @@ END_US, DAYS, STEP_US = 1_767_571_200_000_000, 28, GAUGE_S * SECOND_US
 DOWN = {"cnc-05": 0.2, "robot-01": 0.02, "robot-02": 0.08, "robot-03": 0.12}
 """Share of the time for which a link is down; the others stand."""
 WITHOUT = {"press-01"}
-ASKED = ("networking_rate_all", "networking_rate_digital", "defect_rate", "availability", "oee", "energy_total", "energy_per_good_part", "setup_rate")
+ASKED = ("networking_rate_all", "networking_rate_digital", "defect_rate", "availability", "oee", "energy_total", "energy_per_good_part", "setup_rate",
+         "alarm_rate", "alarm_top_ten_share", "limit_exceedances", "limit_exceedance_share")
+LIMITS = {"spindle_temperature": "40", "motor_temperature": "38", "oil_temperature": "76"}
+"""Lower than the register's, so that they are exceeded now and then."""
 SENSORS = ("sensor_drift", "sensor_stuck", "value_out_of_range", "counter_reset")
 ELEMENTS = {(3, 3): "apt", (3, 2): "aust", **{(1, mode): "adet" for mode in range(4)}, **{(2, mode): "adot" for mode in range(4)}}
 
@@ -113,6 +116,10 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
     about = msgspec.json.decode((folder / "history.json").read_bytes())
     window = Window(about["start_us"], about["end_us"])
     register = past_register(parse_register((DEMO / "workshop.toml").read_text(encoding="utf-8"), "workshop.toml"))
+    register = msgspec.structs.replace(register, equipment=tuple(
+        msgspec.structs.replace(item, signals=tuple(
+            msgspec.structs.replace(signal, upper=LIMITS[signal.role]) if signal.role in LIMITS else signal for signal in item.signals))
+        for item in register.equipment))
     outages = {item.id: outages_of(window, DOWN.get(item.id, 0), seed) for seed, item in enumerate(register.equipment)}
     known = load_indicators()
     asked = tuple(known[name] for name in ASKED)
@@ -195,3 +202,34 @@ def reconciled(month: Month, equipment: str) -> tuple[float, float]:
             told += (energy[after] - energy[time]) * 1000
             spent += power * (after - time) / 3.6e6
     return told, spent
+
+
+def test_alarms_are_those_that_the_machines_told(month: Month) -> None:
+    result, top = month.results["alarm_rate"], month.results["alarm_top_ten_share"]
+    every: dict[tuple[str, int], int] = {}
+    for name, values in result.detail.items():
+        if month.outages[name]:
+            continue  # an alarm that stands on after an outage counts again
+        said = [int(value) for _, value in month.column(name, "alarm")]
+        new = [after for before, after in pairwise([0, *said]) if after and after != before]
+        assert values["annunciations"] == len(new), name
+        for code in new:
+            every[name, code] = every.get((name, code), 0) + 1
+    assert sum(every.values()) > 1000
+    for (name, code), times in every.items():
+        assert top.detail[name][f"alarm_{code}"] == times
+
+
+def test_exceedances_are_the_times_at_which_a_signal_was_beyond_its_limit(month: Month) -> None:
+    number, share = month.results["limit_exceedances"], month.results["limit_exceedance_share"]
+    seen = 0
+    for name in number.detail:
+        item = month.register.find(name)
+        assert item is not None
+        (limited,) = [signal for signal in item.signals if isinstance(signal.upper, str)]
+        over = [float(value) > float(limited.upper) for _, value in month.column(name, limited.name)]  # type: ignore[arg-type]
+        if not month.outages[name]:
+            assert number.detail[name]["exceedances"] == sum(after and not before for before, after in pairwise([False, *over])), name
+            assert share.detail[name]["over_us"] == STEP_US * sum(over), name
+            seen += sum(over)
+    assert seen, "no fault made anything hot: choose limits that something exceeds"
