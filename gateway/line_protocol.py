@@ -188,7 +188,7 @@ def _fields(
     fields: dict[bytes, int] = {}
     name = np.array([fields.setdefault(tokens[i], len(fields)) for i in token.tolist()], np.int64)
     kind, f64, i64, wrong = _values([tokens[i + 1] for i in token.tolist()], signs, sign + 1, ends)
-    plain = plain & (np.bincount(line[wrong | bad_keys[line]], minlength=len(plain)) == 0)
+    plain = plain & (np.bincount(line[wrong | bad_keys[line] | _repeated(line, name)], minlength=len(plain)) == 0)
     keep = plain[line]
     pair, series = np.unique(key_of_line[line[keep]] * max(len(fields), 1) + name[keep], return_inverse=True)
     field_names = list(fields)
@@ -198,6 +198,17 @@ def _fields(
         names, series.reshape(-1).astype(np.int32), number_of_line[line[keep]].astype(np.int32), times[line[keep]], kind[keep], f64[keep],
         i64[keep], {},
     ), plain
+
+
+def _repeated(line: Ints, name: Ints) -> NDArray[np.bool_]:
+    """Fields whose line, a column in order, has the same name before."""
+    again = np.zeros(len(line), np.bool_)
+    # Names are numbered as they appear, so that they rise within a line of most bodies.
+    if bool(((line[1:] == line[:-1]) & (name[1:] <= name[:-1])).any()):
+        order = np.lexsort((name, line))
+        same = (line[order][1:] == line[order][:-1]) & (name[order][1:] == name[order][:-1])
+        again[order[1:][same]] = True
+    return again
 
 
 def _inside(commas: Ints, cut: _Cut) -> tuple[Ints, Ints]:

@@ -45,7 +45,7 @@ class Line(msgspec.Struct, frozen=True):
 
     key: bytes
     """Measurement and tags as written."""
-    fields: list[Field]
+    fields: list[Field]  # of a name that comes twice the last, as InfluxDB stores it
     time_ns: int | None
 
 
@@ -104,7 +104,7 @@ def scan_line(line: bytes, multiplier: int) -> Line:
     for field in fields:
         if (size := len(key) + 4 + len(field.name)) > MAX_KEY:
             raise BadLine(f"max key length exceeded: {size} > {MAX_KEY}")
-    return Line(key, fields, _scan_time(line, at, multiplier))
+    return Line(key, list({field.name: field for field in fields}.values()), _scan_time(line, at, multiplier))
 
 
 def scan_key(line: bytes) -> int:

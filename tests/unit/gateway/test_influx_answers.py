@@ -22,9 +22,9 @@ def typed(go: str, text: str) -> object:
 
 
 def held(parsed: Parsed) -> list[tuple[bytes, object, int | None]]:
-    """What is held of each line; of a field that a line names twice the last value, as the recorded map of a point's fields has it."""
+    """What is held, every value of it."""
     values = parsed.values
-    found: dict[tuple[int, bytes], tuple[bytes, object, int | None]] = {}
+    found: list[tuple[bytes, object, int | None]] = []
     for row in range(len(values)):
         value: object = "too large"
         match int(values.kind[row]):
@@ -37,9 +37,8 @@ def held(parsed: Parsed) -> list[tuple[bytes, object, int | None]]:
             case kind:
                 assert kind == UNSIGNED
         at = int(values.time_ns[row])
-        name = values.names[int(values.series[row])][1]
-        found[int(values.line[row]), name] = (name, value, None if at == NO_TIME else at)
-    return list(found.values())
+        found.append((values.names[int(values.series[row])][1], value, None if at == NO_TIME else at))
+    return found
 
 
 @pytest.mark.parametrize("answer", recorded(), ids=lambda answer: f"{answer.precision}-{answer.body[:24]!r}")
@@ -50,3 +49,13 @@ def test_every_recorded_answer_is_ours(answer: Recorded) -> None:
     expected = [(name.encode("latin-1"), typed(go, text), at) for name, go, text, at in answer.rows]
     order = lambda row: (row[0], repr(row[1]), repr(row[2]))  # noqa: E731
     assert sorted(held(parsed), key=order) == sorted(expected, key=order)
+
+
+@pytest.mark.parametrize("line", [
+    b"m f=1,f=2 7", b"m f=1,g=0,f=2 7", b"m f=3,f=1,g=4,f=2 7", b'm f="a",f=2 7', b"m f=1i,f=2 7", rb"m \,=9,f=1,\,=8,f=2 7",
+])
+@pytest.mark.parametrize("beside", [b"", b"\nm f=5,g=6 8", b'\nm f="x" 8'])
+def test_of_a_field_that_a_line_names_twice_the_last_value_stays(line: bytes, beside: bytes) -> None:
+    """However the line is read, by columns or alone, and whatever the lines beside it are."""
+    rows = [row for row in held(parse(line + beside, "ns")) if row[2] == 7]
+    assert (b"f", 2.0, 7) in rows and len({name for name, _, _ in rows}) == len(rows)
