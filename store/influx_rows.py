@@ -8,8 +8,10 @@ does not name. Signals are percent-encoded, so that nothing in them can be mista
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -76,7 +78,13 @@ def lines(block: Block, measurement: str) -> list[bytes]:
 
 
 def _quoted(text: str) -> bytes:
-    return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
+    # The CSV of an answer makes \\r\\n of every \\n and loses every \\r (2.7.12): they are stored as escapes of our own.
+    own = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return b'"' + own.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([\\nr])", lambda found: {"n": "\n", "r": "\r"}.get(found[1], "\\"), text)
 
 
 def flux_time(time_us: int) -> str:
@@ -91,13 +99,16 @@ def records(text: str, where: str) -> Iterator[dict[str, str]]:
         NotConnected: the query broke off with an error.
     """
     header: list[str] | None = None
+    default: list[str] = []
     for row in csv.reader(io.StringIO(text, newline="")):
         if not row or row[0].startswith("#"):
+            # The name of a result stands in the annotation only.
+            default = row if row and row[0] == "#default" else default
             header = None
         elif header is None:
             header = row
         else:
-            record = dict(zip(header, row, strict=False))
+            record = dict(zip(header, (value or usual for value, usual in zip_longest(row, default[:len(row)], fillvalue="")), strict=False))
             if "error" in record:
                 raise NotConnected(f"{where}: the query broke off: {record['error'][:300]}")
             yield record
@@ -126,8 +137,8 @@ def _reading(record: dict[str, str]) -> Reading | None:
         case ValueKind.I64:
             value = int(record["i64"])
         case ValueKind.TEXT:
-            value = record["text"]
+            value = _unescaped(record["text"])
         case _:
             value = None
-    quality, status = Quality(int(record["quality"])), record.get("status", "")
+    quality, status = Quality(int(record["quality"])), _unescaped(record.get("status", ""))
     return Reading(decoded(record["signal"]), time_of(record["_time"]), int(record["received"]), value, quality, status)

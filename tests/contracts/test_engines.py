@@ -86,7 +86,8 @@ def test_values_quality_and_times_come_back_exactly(bench: Bench) -> None:
     whole = [0, 1, -1, 2**53 - 1, 1_795_299_260_123_456] + ([2**53 + 1, 2**63 - 1, -(2**63)] if capabilities.integers_beyond_2_53 else [])
     rows += [reading("m-1/count", number * step, value) for number, value in enumerate(whole)]
     if capabilities.text:
-        rows += [reading("m-1/text", number * step, value) for number, value in enumerate(["", "O1234", "主轴", "a\nb\"'\\", "😀" * 100])]
+        texts = ["", "O1234", "主轴", "a\nb\"'\\", "\r\\r\r\n\\\\n%0A", "\n", "😀" * 100]
+        rows += [reading("m-1/text", number * step, value) for number, value in enumerate(texts)]
     bench.fill(block_of(rows))
     assert exact(bench.engine.read(SIGNALS, EVERYTHING).readings()) == exact(rows)
     bench.reopen()
