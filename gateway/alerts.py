@@ -104,17 +104,31 @@ class Alerts:
         self._channels, self._origin, self._clock = channels, origin, clock
         self._outboxes = [_Outbox(channel, origin, digest_s, monitoring, first_retry_s) for channel in channels]
         self._recent: list[Alert] = []
+        self._said = 0
+        # Two threads that speak at once must not lose one of the two.
+        self._recent_lock = threading.Lock()
 
     def say(self, kind: str, about: str, text: str, *, over: bool = False, count: int = 1) -> None:
         """Tells everybody, soon."""
         alert = Alert(kind, about, text[:1000], self._clock(), over, count)
-        self._recent = [*self._recent, alert][-RECENT:]
+        with self._recent_lock:
+            self._recent = [*self._recent, alert][-RECENT:]
+            self._said += 1
         for outbox in self._outboxes:
             outbox.put([alert])
 
     def recent(self) -> list[Alert]:
         """The last ones said, in order."""
         return list(self._recent)
+
+    def since(self, number: int) -> tuple[int, list[Alert]]:
+        """How many were said since the start, and those after the first `number`, in order, as far back as they are kept.
+
+        By number, not by time: two can be of one microsecond, and a clock can step back.
+        """
+        with self._recent_lock:
+            new = self._said - number
+            return self._said, self._recent[-new:] if new > 0 else []
 
     def test(self, author: str) -> dict[str, str]:
         """Sends a test to every channel at once; place → "sent", or why not."""

@@ -21,8 +21,6 @@ from workshop.register import Workshop
 from workshop.window import HOUR_US, Clock, Window
 from workshop.wire import LatestReading
 
-KEPT_ALARMS = 500
-
 log = structlog.get_logger()
 
 
@@ -32,12 +30,13 @@ class Northbound:
     Args:
         folder: where a Sparkplug node keeps the number of its connections.
         measure: an indicator's result as JSON.
+        alarms: how many there were, and those after the first so many.
         sealed: stores what was measured here as readings of the gateway's own edge.
     """
 
     def __init__(
         self, settings: NorthSettings, register: Workshop, origin: str, folder: Path, hub: LiveHub, times: ConnectedTimes, clock: Clock,
-        measure: Callable[[str, Window], bytes], alarms: Callable[[], list[Alert]], sealed: Callable[[Block], object],
+        measure: Callable[[str, Window], bytes], alarms: Callable[[int], tuple[int, list[Alert]]], sealed: Callable[[Block], object],
     ) -> None:
         self._settings, self._hub, self._times, self._clock = settings, hub, times, clock
         self._measure, self._alarms, self._sealed = measure, alarms, sealed
@@ -99,11 +98,9 @@ class Northbound:
                 self._platform.send_indicator(name, window, self._measure(name, window))
 
     def _send_alarms(self) -> None:
-        alarms = self._alarms()
-        for alarm in alarms[max(0, len(alarms) - KEPT_ALARMS):]:
-            if alarm.time_us > self._said:
-                self._platform.send_alarm(alarm)
-        self._said = max([self._said, *(alarm.time_us for alarm in alarms)])
+        self._said, alarms = self._alarms(self._said)
+        for alarm in alarms:
+            self._platform.send_alarm(alarm)
 
     def _note(self, equipment: str, state: int) -> None:
         name = self._links.get(equipment)

@@ -144,7 +144,7 @@ def _start_northbound(house: House, folder: Path, stack: contextlib.ExitStack) -
     stack.callback(edge.close)
     uplink = Northbound(
         settings, house.register, house.archive.origin, folder, house.hub, house.connected_times, house.clock,
-        lambda name, window: figures.result(indicators[name], window), house.alerts.recent, edge.submit,
+        lambda name, window: figures.result(indicators[name], window), house.alerts.since, edge.submit,
     )
     uplink.start()
     stack.callback(uplink.close)

@@ -9,6 +9,7 @@ import queue
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.alert_channels import SIGNATURE, Alert, Message, open_channels
 from gateway.alert_settings import AlertSettings, EmailSettings, WebhookSettings
-from gateway.alerts import MOST, Alerts
+from gateway.alerts import MOST, RECENT, Alerts
 from gateway.monitoring import Monitoring
 from gateway.settings import parse_gateway
 from tests.unit.gateway.plant import PATIENCE_S, START_US, Sender, admin_of, bearer, free_port, gateway_in_thread, ramp, until
@@ -247,3 +248,23 @@ def test_a_gateway_tells_of_a_silent_edge_an_alarm_and_the_test_button(hooks: Ho
 def test_settings_that_cannot_be_are_refused_in_words(tmp_path: Path, table: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         parse_gateway(f'register = "w.toml"\n[alerts]\n{table}\n', tmp_path / "gateway.toml")
+
+
+def test_an_uplink_gets_every_alert_once_whatever_the_clock_says() -> None:
+    times = iter([5, 5, 3, 9, *range(1000, 2000)])
+    alerts = Alerts([], "chejian.local/test", lambda: next(times), Monitoring(), 0.05)
+    alerts.say("gap", "", "a")
+    seen, first = alerts.since(0)
+    # Of the same microsecond, and before it: a clock that was set back.
+    alerts.say("gap", "", "b")
+    alerts.say("gap", "", "c")
+    seen, second = alerts.since(seen)
+    assert [[alert.text for alert in found] for found in (first, second)] == [["a"], ["b", "c"]] and alerts.since(seen) == (3, [])
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: alerts.say("gap", "", str(number)), range(RECENT - 3)))
+    seen, third = alerts.since(seen)
+    assert seen == RECENT and sorted(int(alert.text) for alert in third) == list(range(RECENT - 3))
+    for number in range(RECENT + 50):
+        alerts.say("gap", "", str(number))
+    # As many as are kept, the newest.
+    assert [int(alert.text) for alert in alerts.since(seen)[1]] == list(range(50, RECENT + 50))
