@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from deploy.prepare import enrol
+from tests.unit.gateway.plant import REGISTER, admin_of, gateway_in_thread
 from tests.web.browser import Browser, needs_chromium, poll
 from tests.web.stand_in import ROOT
+from workshop.register import parse_register
 
 
 @pytest.fixture
@@ -63,3 +65,17 @@ def test_the_page_understands_a_gateway_without_readings(gateway: tuple[str, str
     assert browser.evaluate("document.querySelectorAll('.cj-indicators .cj-row').length") == 10
     assert browser.evaluate("document.querySelectorAll('.cj-verdict').length") == 4
     assert browser.evaluate("document.querySelector('.cj-banner').innerText") == ""
+
+
+HOSTILE = "<img src=x onerror='document.title=1'>../../etc"
+
+
+@needs_chromium
+def test_names_with_html_and_paths_are_shown_as_text(tmp_path: Path, serve_page: Callable[..., str], browser: Browser) -> None:
+    title = parse_register(REGISTER, "workshop.toml").equipment[0].title_en
+    hostile = REGISTER.replace(f'title_en = "{title}"', f'title_en = "{HOSTILE}"', 1)
+    assert parse_register(hostile, "workshop.toml").equipment[0].title_en == HOSTILE
+    with gateway_in_thread(tmp_path, register_text=hostile) as url:
+        browser.open(serve_page(url, token=admin_of(tmp_path)) + "/en")
+        browser.wait_for(HOSTILE)
+        assert browser.evaluate("document.title") != "1" and browser.evaluate("document.querySelectorAll('img[src=x]').length") == 0
