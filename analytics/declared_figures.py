@@ -74,6 +74,7 @@ CATALOGUE: dict[str, KnownFigure] = {
     "water_bill": KnownFigure(_AMOUNT, {"m3": _ONE, "t": _ONE}, "水费单水量", "water billed"),
     "water_bill_cost": KnownFigure(_AMOUNT, _MONEY, "水费单金额", "water billed, money"),
     "steam_bill": KnownFigure(_AMOUNT, {"t": _ONE}, "蒸汽账单用量", "steam billed"),
+    "diesel_bill": KnownFigure(_AMOUNT, {"kg": _ONE, "t": Fraction(1000)}, "柴油用量", "diesel bought for the workshop"),
     "equipment_investment": KnownFigure(_AMOUNT, _MONEY, "设备投资", "investment in equipment, civil works not included"),
     "software_investment": KnownFigure(_AMOUNT, _MONEY, "软件投资", "investment in software"),
     "management_digitalisation": KnownFigure(_STATE, _SHARE, "经营管理数字化程度", "share of management functions that are digital"),

@@ -1,6 +1,7 @@
 """Coefficients of energy and carbon as data: each with unit, year or edition, series and source. None is chosen in silence, none is rounded.
 
-Seen: `S` in the source itself, `R` in third-party texts that agree, `M` remembered. The original tables of the announcements were not seen.
+Seen: `S` in the source itself, `R` in third-party texts that agree, `D` in third-party texts that disagree, `M` remembered.
+The original tables of the announcements were not seen.
 """
 
 from decimal import Decimal
@@ -22,7 +23,8 @@ class Factor(msgspec.Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """For `Result.why`: the coefficient with everything that it needs."""
-        marks = {"S": "seen in the source", "R": "third-party texts agree", "M": "remembered, check before use"}
+        marks = {"S": "seen in the source", "R": "third-party texts agree", "M": "remembered, check before use",
+                 "D": "third-party texts disagree, one of them chosen: check before use"}
         return f"{self.value} {self.unit}, {self.series} {self.year}, {self.source} ({marks[self.seen]})"
 
 
@@ -45,6 +47,11 @@ GRID_CO2: dict[str, tuple[Factor, ...]] = {
 
 COAL_CALORIFIC = Factor("电力当量值", 2020, Decimal("0.1229"), "kgce/(kW.h)", "GB/T 2589-2020", "R")
 COAL_EQUIVALENT = Factor("电力等价值", 2020, Decimal("0.31"), "kgce/(kW.h)", "national thermal coal use, one text", "R")
+
+DIESEL = Factor("柴油", 2020, Decimal("1.4571"), "kgce/kg", "GB/T 2589-2020", "R")
+NATURAL_GAS = Factor("天然气", 2020, Decimal("1.2143"), "kgce/m3", "GB/T 2589-2020, statistical value; 1.3300 is seen as well", "D")
+STEAM = Factor("低压蒸汽", 2020, Decimal("128.6"), "kgce/t", "GB/T 2589-2020, low pressure; 95.7 and 142.9 are seen as well", "D")
+WATER = Factor("新水", 2020, Decimal("0.2571"), "kgce/t", "GB/T 2589-2020; 0.0857 and 0.2429 are seen as well", "D")
 
 
 def of_year(factors: tuple[Factor, ...], year: int) -> Factor:

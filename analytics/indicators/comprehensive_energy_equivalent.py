@@ -1,0 +1,31 @@
+"""Comprehensive energy of all carriers, equivalent value (等价值)."""
+
+from analytics.carriers import WITH_MEDIA, comprehensive
+from analytics.definition import Definition, has
+from analytics.electricity import METER, measure_total
+from analytics.factors import COAL_EQUIVALENT
+from analytics.indicator import Indicator
+
+INDICATOR: Indicator = Definition(
+    id="comprehensive_energy_equivalent",
+    title_zh="综合能耗(全部能源,等价值)",
+    title_en="Comprehensive energy of all carriers, equivalent value",
+    unit="kgce",
+    roles=(METER,),
+    facts=("gas_bill", "steam_bill", "diesel_bill", "water_bill"),
+    formula="Σ Δ energy_import × 0.31 + gas × 1.2143 + steam × 128.6 + diesel × 1.4571 + water × 0.2571",
+    numbers=(
+        "{energy_mwh} mWh / 1 000 000 × 0.31 + {gas_bill_milli} × 0.0012143 + {steam_bill_milli} × 0.1286 + {diesel_bill_milli} × 0.0014571"
+        " + {water_bill_milli} × 0.0002571"
+    ),
+    notes_zh="电力为实测,天然气、蒸汽、柴油、水为申报(没有的须申报0)。系数与版本随结果给出,天然气、蒸汽的来源不一致,有实测热值应以实测为准。电力等价系数须用当年公布值。",
+    notes_en=(
+        "Electricity is measured, the other carriers are declared, 0 where there is none. Texts disagree on the coefficients of gas and steam: "
+        "a measured calorific value goes before them. The coefficient of electricity changes from year to year."
+    ),
+    source="GB/T 2589-2020, E = Σ e · ρ; coefficients with their marks in the result",
+    places=3,
+    population=has(METER),
+    measured=measure_total,
+    informed=comprehensive(COAL_EQUIVALENT, WITH_MEDIA),
+)
