@@ -5,7 +5,6 @@ age, or readings are missing in it, nobody can say when the energy flowed: it co
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import msgspec
@@ -19,9 +18,9 @@ from analytics.indicator import Components, Exclusion, Indicator, Result
 from analytics.measured import Measured
 from analytics.series import ENERGY_SCALES, Inputs
 from analytics.steps import Increases, Steps, cut, fresh, held, increases
-from workshop.calendar import zone_of
+from analytics.tariff import local_times, tariff_periods
 from workshop.errors import ConfigError
-from workshop.register import TariffPeriod, Workshop
+from workshop.register import Workshop
 from workshop.states import ItemState
 from workshop.window import HOUR_US, SECOND_US, Window
 
@@ -70,7 +69,7 @@ def measure_by_price(indicator: Indicator, inputs: Inputs, window: Window) -> Co
     """Energy, mWh, by period of the register's tariff, in its order."""
     grown = grown_of(inputs, window)
     values = _whole(indicator, inputs, grown)
-    period = _periods(inputs, grown.time_us - 1)
+    period = tariff_periods(inputs, grown.time_us - 1)
     placed = placed_of(inputs, grown)
     for number in range(len(inputs.register.tariff)):
         values[f"period_{number:02}_mwh"] = int(grown.amount[period == number].sum())
@@ -258,35 +257,9 @@ def _known_us(inputs: Inputs, roles: list[str]) -> int:
     return pieces.total_us(known)
 
 
-def _local(inputs: Inputs, time_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The times as local times, µs since 1970 as if they were UTC; the offset is looked up once a quarter hour."""
-    zone = zone_of(inputs.register)
-    quarters, back = np.unique(time_us // QUARTER_US, return_inverse=True)
-    starts = (quarters * QUARTER_US).tolist()
-    local = [datetime.fromtimestamp(start // SECOND_US, UTC).astimezone(zone).utcoffset() or timedelta() for start in starts]
-    offsets = np.array([offset // timedelta(microseconds=1) for offset in local], np.int64)
-    return time_us + offsets[back] if len(time_us) else time_us
-
-
 def _years(inputs: Inputs, time_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = _local(inputs, time_us).astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
+    found: NDArray[np.int64] = local_times(inputs, time_us).astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
     return found
-
-
-def _periods(inputs: Inputs, time_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The number of the tariff period that holds each time of day; the first that fits, -1 where none does."""
-    minute = _local(inputs, time_us) % (24 * HOUR_US) // (60 * SECOND_US)
-    found = np.full(len(time_us), -1, np.int64)
-    for number, period in reversed(list(enumerate(inputs.register.tariff))):
-        start, end = _minutes(period)
-        inside = (minute >= start) & (minute < end) if start < end else (minute >= start) | (minute < end)
-        found[inside] = number
-    return found
-
-
-def _minutes(period: TariffPeriod) -> tuple[int, int]:
-    start, end = (int(text[:2]) * 60 + int(text[3:]) for text in (period.start, period.end))
-    return start, end
 
 
 def _slots(measured: Measured, name: str) -> Slots:

@@ -47,6 +47,12 @@ class TariffPeriod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end: str
     price: str
     """Currency per kWh as decimal text."""
+    valid_from: str | msgspec.UnsetType = msgspec.UNSET
+    """First local date on which it holds, YYYY-MM-DD. Like the next two not written where it is not given: other registers keep their digests."""
+    valid_to: str | msgspec.UnsetType = msgspec.UNSET
+    """Last local date on which it holds."""
+    months: tuple[int, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Months of its season, 1 to 12; a time after midnight is of the new day's month."""
 
 
 class Round(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -227,6 +233,20 @@ def check_register(workshop: Workshop, file: str = "register") -> None:
             raise ConfigError(f"{file}: tariff '{tariff.name}': price '{tariff.price}' is not a decimal number") from error
         if not price.is_finite() or price < 0:
             raise ConfigError(f"{file}: tariff '{tariff.name}': price '{tariff.price}' is not a finite number of at least 0")
+        _check_validity(tariff, f"{file}: tariff '{tariff.name}'")
+
+
+def _check_validity(tariff: TariffPeriod, where: str) -> None:
+    for name, text in (("valid_from", tariff.valid_from), ("valid_to", tariff.valid_to)):
+        try:
+            if isinstance(text, str) and date.fromisoformat(text).isoformat() != text:
+                raise ValueError("another spelling")
+        except ValueError as error:
+            raise ConfigError(f"{where}: {name} '{text}' is not a date YYYY-MM-DD") from error
+    if isinstance(tariff.valid_from, str) and isinstance(tariff.valid_to, str) and tariff.valid_to < tariff.valid_from:
+        raise ConfigError(f"{where}: valid_to {tariff.valid_to} is before valid_from {tariff.valid_from}")
+    if isinstance(tariff.months, tuple) and (not tariff.months or any(not 1 <= month <= 12 for month in tariff.months)):
+        raise ConfigError(f"{where}: months are 1 to 12, at least one; leave them out where it holds all year")
 
 
 def _check_numbers(item: Equipment, file: str) -> None:

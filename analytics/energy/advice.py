@@ -11,7 +11,7 @@ import msgspec
 
 from analytics.electricity import KWH
 from analytics.indicator import Result
-from workshop.register import Workshop
+from workshop.register import TariffPeriod, Workshop
 from workshop.window import HOUR_US, Window
 
 YEAR_US = 365 * 24 * HOUR_US
@@ -108,25 +108,41 @@ def _switch_off(standby: Result, cost: Result, register: Workshop, window: Windo
 
 
 def _shift(cost: Result, register: Workshop, window: Window) -> list[Advice]:
-    prices = [float(period.price) for period in register.tariff]
-    if not window.length_us or not prices or max(prices) == min(prices):
+    dear = [(number, cheap) for number, period in enumerate(register.tariff) if (cheap := _cheaper(period, register)) is not None]
+    if not window.length_us or not dear:
         return []
-    dear = [number for number, price in enumerate(prices) if price == max(prices)]
-    names = "/".join(dict.fromkeys(register.tariff[number].name for number in dear))
-    cheap = register.tariff[prices.index(min(prices))].name
-    found = []
+    names = "/".join(dict.fromkeys(register.tariff[number].name for number, _ in dear))
+    targets = "/".join(dict.fromkeys(cheap.name for _, cheap in dear))
+    scale, found = MOVABLE * YEAR_US / window.length_us / KWH, []
     for name, values in cost.detail.items():
-        kwh = sum(values.get(f"period_{number:02}_mwh", 0) for number in dear) / KWH
-        if kwh:
-            moved = MOVABLE * kwh * YEAR_US / window.length_us
-            unplaced = MOVABLE * values.get("unplaced_mwh", 0) / KWH * YEAR_US / window.length_us
+        used = {number: values.get(f"period_{number:02}_mwh", 0) for number, _ in dear}
+        moved, unplaced = sum(used.values()) * scale, values.get("unplaced_mwh", 0) * scale
+        money = sum(used[number] * (float(register.tariff[number].price) - float(cheap.price)) for number, cheap in dear) * scale
+        if moved:
+            kwh = sum(used.values()) / KWH
             found.append(Advice(
-                "shift-load", name, moved, max(0.0, moved - unplaced), moved + unplaced, moved * (max(prices) - min(prices)),
-                f"{name} 在{names}时段用电 {kwh:.1f} kWh：把一成移到{cheap}时段", f"{name} used {kwh:.1f} kWh in {names}: move a tenth to {cheap}",
-                f"{MOVABLE:.0%} of the energy in the dearest hours can be moved to the cheapest; no energy is saved", window.start_us, window.end_us,
-                cost.coverage,
+                "shift-load", name, moved, max(0.0, moved - unplaced), moved + unplaced, money,
+                f"{name} 在{names}时段用电 {kwh:.1f} kWh：把一成移到{targets}时段",
+                f"{name} used {kwh:.1f} kWh in {names}: move a tenth to {targets}",
+                f"{MOVABLE:.0%} of the energy in the dearest hours can be moved to the cheapest of the same season; no energy is saved",
+                window.start_us, window.end_us, cost.coverage,
             ))
     return found
+
+
+def _cheaper(period: TariffPeriod, register: Workshop) -> TariffPeriod | None:
+    """For the dearest period of its time of the year the cheapest one of that time; None for any other."""
+    beside = [other for other in register.tariff if _meet(period, other)]
+    cheap = min(beside, key=lambda other: float(other.price))
+    dearest = max(float(other.price) for other in beside)
+    return cheap if float(cheap.price) < float(period.price) == dearest else None
+
+
+def _meet(one: TariffPeriod, other: TariffPeriod) -> bool:
+    months = [set(item.months) if isinstance(item.months, tuple) else set(range(1, 13)) for item in (one, other)]
+    begin = max(item.valid_from if isinstance(item.valid_from, str) else "" for item in (one, other))
+    end = min(item.valid_to if isinstance(item.valid_to, str) else "9999" for item in (one, other))
+    return bool(months[0] & months[1]) and begin <= end
 
 
 def _flatten(curve: Sequence[tuple[int, int, bool]], coverage: Decimal, window: Window, demand_price: float | None) -> list[Advice]:
