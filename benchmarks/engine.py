@@ -81,7 +81,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         file = Path(folder) / "engine.duckdb"
-        engine = open_engine(DuckdbSettings(str(file), memory_limit="2GB"))
+        engine = open_engine(DuckdbSettings(str(file)))
         begun = time.perf_counter()
         spent = fill(engine, given.readings, given.signals, given.year)
         rows, took = engine.count(), time.perf_counter() - begun
@@ -89,7 +89,7 @@ def main() -> None:
         size = file.stat().st_size / rows
         print(f"{rows:,} readings in {took:.0f} s, of which inserts {spent:.0f} s ({rows / spent:,.0f}/s); {size:.2f} bytes a reading")
         begun = time.perf_counter()
-        engine = open_engine(DuckdbSettings(str(file), memory_limit="2GB"))
+        engine = open_engine(DuckdbSettings(str(file)))
         print(f"opened in {time.perf_counter() - begun:.2f} s\n")
         day = Window(START_US + 4 * 24 * HOUR_US, START_US + 5 * 24 * HOUR_US)
         year = Window(START_US, START_US + YEAR * SECOND_US)

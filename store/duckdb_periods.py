@@ -2,10 +2,11 @@
 
 New rows go into the table `readings` in order of arrival. When there are many they are moved, sorted, into a table for each day (`day_<n>`), and
 their count, minimum, maximum and sum in ten minutes into a table for each 32 days (`steps_<n>`). A table that has been added to several times is
-written anew in one order. A day that is out of retention is dropped as a table, which gives its space back.
+written anew in one order. Rows are sorted some hundred thousand at a time, signal by signal, so that the memory it takes does not grow with the day.
+A day that is out of retention is dropped as a table, which gives its space back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import duckdb
 
@@ -17,6 +18,8 @@ STEP_US = HOUR_US // 6
 MONTH_US = 32 * DAY_US
 MERGE_RUNS = 16
 """A table of so many sorted runs is written anew as one."""
+SORT_ROWS = 491_520
+"""So many rows are sorted at once at most (four of DuckDB's row groups), but for those of one signal in one step."""
 MOST_TABLES = 5_000
 """Rows of further days stay where they are: a device with a mad clock must not make a table for each day of a century."""
 READING_COLUMNS = "series, source_time_us, delay_us, kind, f64, i64, text, quality, status"
@@ -33,6 +36,35 @@ CREATE TABLE IF NOT EXISTS periods (family VARCHAR NOT NULL, number BIGINT NOT N
 def table_of(family: str, number: int) -> str:
     """The name of a period's table."""
     return f"{family}_{number}".replace("-", "m")
+
+
+def _pieces(connection: duckdb.DuckDBPyConnection, rows: str) -> list[str]:
+    """Conditions, in the order of signal and time, that share these rows out in pieces of `SORT_ROWS`; a signal that has more is cut by its steps."""
+    found: list[str] = []
+    counts = connection.execute(f"SELECT series, count(*) FROM ({rows}) GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our own query
+    for first, last, n in _runs_of(counts):
+        if n <= SORT_ROWS:
+            found.append(f"series BETWEEN {first} AND {last}")
+            continue
+        times = connection.execute(
+            f"SELECT source_time_us // {STEP_US}, count(*) FROM ({rows}) WHERE series = {first} GROUP BY 1 ORDER BY 1",  # noqa: S608 - our own query
+        ).fetchall()
+        found += [
+            f"series = {first} AND source_time_us >= {begin * STEP_US} AND source_time_us < {(end + 1) * STEP_US}"
+            for begin, end, _ in _runs_of(times)
+        ]
+    return found
+
+
+def _runs_of(counts: Iterable[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """First and last number, and rows, of runs of neighbours with `SORT_ROWS` together at most, or of one number that alone has more."""
+    runs: list[tuple[int, int, int]] = []
+    for number, n in counts:
+        if runs and runs[-1][2] + n <= SORT_ROWS:
+            runs[-1] = (runs[-1][0], number, runs[-1][2] + n)
+        else:
+            runs.append((number, number, n))
+    return runs
 
 
 class Periods:
@@ -113,9 +145,10 @@ class Periods:
         fresh = f"SELECT {READING_COLUMNS}, 1 AS part, rowid AS place FROM readings WHERE source_time_us // {DAY_US} = {day}"  # noqa: S608
         if runs + 1 >= MERGE_RUNS:
             fresh = f"SELECT {READING_COLUMNS}, 0 AS part, rowid AS place FROM {table} UNION ALL {fresh}"  # noqa: S608
-        self._append(connection, table, _READING_TYPES, "day", day, runs, (
-            f"SELECT {READING_COLUMNS} FROM ({fresh}) ORDER BY series, source_time_us, part, place"  # noqa: S608 - names and numbers only
-        ))
+        self._append(connection, table, _READING_TYPES, "day", day, runs, [
+            f"SELECT {READING_COLUMNS} FROM ({fresh}) WHERE {piece} ORDER BY series, source_time_us, part, place"  # noqa: S608 - names and numbers only
+            for piece in _pieces(connection, fresh)
+        ])
 
     def _add_steps(self, connection: duckdb.DuckDBPyConnection, month: int, inside: str) -> None:
         table, runs = table_of("steps", month), self._runs.get(("steps", month), 0)
@@ -125,20 +158,22 @@ class Periods:
         )
         if runs + 1 >= MERGE_RUNS:
             fresh += f" UNION ALL SELECT * FROM {table}"  # noqa: S608
-        self._append(connection, table, _STEP_TYPES, "steps", month, runs, (
-            f"SELECT series, start_us, sum(n)::BIGINT, min(low), max(high), sum(total) FROM ({fresh}) GROUP BY 1, 2 ORDER BY 1, 2"  # noqa: S608
-        ))
+        self._append(connection, table, _STEP_TYPES, "steps", month, runs, [
+            f"SELECT series, start_us, sum(n)::BIGINT, min(low), max(high), sum(total) FROM ({fresh}) GROUP BY 1, 2 ORDER BY 1, 2",  # noqa: S608
+        ])
 
     def _append(
-        self, connection: duckdb.DuckDBPyConnection, table: str, types: str, family: str, number: int, runs: int, rows: str,
+        self, connection: duckdb.DuckDBPyConnection, table: str, types: str, family: str, number: int, runs: int, rows: list[str],
     ) -> None:
         if runs + 1 >= MERGE_RUNS:
             connection.execute(f"CREATE TABLE {table}_new ({types})")
-            connection.execute(f"INSERT INTO {table}_new {rows}")
+            for piece in rows:
+                connection.execute(f"INSERT INTO {table}_new {piece}")
             connection.execute(f"DROP TABLE {table}")
             connection.execute(f"ALTER TABLE {table}_new RENAME TO {table}")
             runs = 0
         else:
             connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({types})")
-            connection.execute(f"INSERT INTO {table} {rows}")
+            for piece in rows:
+                connection.execute(f"INSERT INTO {table} {piece}")
         connection.execute("INSERT OR REPLACE INTO periods VALUES (?, ?, ?)", [family, number, runs + 1])

@@ -30,6 +30,8 @@ _COLUMNS = """series, source_time_us, source_time_us + delay_us AS received_time
 coalesce(text, '') AS text, quality, status"""
 _EARLIEST, _LATEST = -(2**62), 2**62
 _DAYS_AT_ONCE = 4
+_GIVE_BACK: dict[str, str | bool] = {"allocator_flush_threshold": "16MB", "allocator_background_threads": True}
+"""Memory of a sort goes back to the system when it is done, not when the allocator next has reason to."""
 
 
 class DuckdbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,8 +39,8 @@ class DuckdbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     path: str
     """The database file; made when it is not there."""
-    memory_limit: str = "1GB"
-    """Memory that DuckDB may use, such as 1GB."""
+    memory_limit: str = "256MB"
+    """Memory that DuckDB may use, cache of its file included, such as 1GB; larger sorts use the disk."""
     threads: int = 2
     """Threads that a query may use."""
     settle_rows: int = 2_000_000
@@ -64,7 +66,9 @@ class DuckdbEngine:
     )
 
     def __init__(self, settings: DuckdbSettings) -> None:
-        config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": settings.memory_limit, "threads": settings.threads}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": settings.memory_limit, "threads": settings.threads, **_GIVE_BACK,
+        }
         try:
             self._connection = duckdb.connect(settings.path, config=config)
             self._connection.execute(TABLES)
@@ -124,9 +128,11 @@ class DuckdbEngine:
                         moved = self._periods.settle(connection)
                         with self._writing:
                             self._waiting -= moved
-                        # Gives space back; DuckDB refuses while somebody reads, and does it by itself later.
-                        with contextlib.suppress(duckdb.TransactionException):
-                            connection.execute("CHECKPOINT")
+                        # The room of what was moved is given back at the next checkpoint of the write-ahead log. One made here would keep the
+                        # writer waiting for as long as it takes; who tells us to settle wants it now. DuckDB refuses while somebody else writes.
+                        if settle:
+                            with contextlib.suppress(duckdb.TransactionException):
+                                connection.execute("CHECKPOINT")
                     if self._settings.retention_days:
                         self._periods.drop_before(connection, now_us - self._settings.retention_days * 24 * HOUR_US)
             except duckdb.Error as error:
@@ -238,7 +244,14 @@ class DuckdbEngine:
         if not ids:
             return empty_block()
         newest = "row_number() OVER (PARTITION BY series ORDER BY source_time_us DESC, part DESC, place DESC) = 1"
-        return self._block(self._query(lambda: f"SELECT {_COLUMNS} FROM ({self._from(ids, window)}) QUALIFY {newest}"))  # noqa: S608
+
+        def sql() -> str:
+            # Only rows of the newest time go through the window function, which would otherwise hold (and spill) all of them.
+            rows = self._from(ids, window)
+            times = f"SELECT series, max(source_time_us) AS source_time_us FROM ({rows}) GROUP BY series"  # noqa: S608
+            return f"SELECT {_COLUMNS} FROM ({rows}) SEMI JOIN ({times}) USING (series, source_time_us) QUALIFY {newest}"  # noqa: S608
+
+        return self._block(self._query(sql))
 
     def _latest_stored(self) -> Block:
         """The newest row of every series: from what has not settled, then day by day backwards for the series that are left."""

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from store import duckdb_periods
 from store.duckdb_periods import DAY_US, STEP_US
 from store.engines.duckdb import DuckdbEngine, DuckdbSettings, open_engine
 from tests.unit.gateway.plant import START_US, ramp
@@ -75,9 +76,11 @@ def same(plain: DuckdbEngine, settled: DuckdbEngine) -> None:
     assert settled.count() == plain.count()
 
 
-@pytest.mark.parametrize("settle_every", [1, 5])
-def test_settled_rows_are_the_same_rows(tmp_path: Path, settle_every: int) -> None:
-    """Every one means twelve runs a day, so that tables are written anew on the way."""
+@pytest.mark.parametrize(("settle_every", "sorted_at_once"), [(5, 491_520), (1, 25), (5, 300)])
+def test_settled_rows_are_the_same_rows(tmp_path: Path, settle_every: int, sorted_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every one means twelve runs a day; few rows sorted at once mean pieces by signal and, where one signal has more, by its steps."""
+    monkeypatch.setattr(duckdb_periods, "SORT_ROWS", sorted_at_once)
+    monkeypatch.setattr(duckdb_periods, "MERGE_RUNS", 5)
     plain, settled = pair(tmp_path, random_blocks(3), settle_every)
     same(plain, settled)
     plain.close()
@@ -150,6 +153,38 @@ def test_rows_that_come_while_others_settle_are_neither_lost_nor_doubled(tmp_pat
     again = open_engine(DuckdbSettings(str(tmp_path / "e.duckdb")))
     assert (again.count(), again.cursor()) == (30_000, 60)
     again.close()
+
+
+def test_settled_tables_are_in_one_order_whatever_is_sorted_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries of one signal read few of DuckDB's row groups because of that order; the pieces must follow each other in it."""
+    monkeypatch.setattr(duckdb_periods, "SORT_ROWS", 50)
+    engine = open_engine(DuckdbSettings(str(tmp_path / "e.duckdb")))
+    for number, block in enumerate(random_blocks(11, batches=3)):
+        engine.write(block, number + 1)
+    engine.maintain(START_US, settle=True)
+    engine.close()
+    with duckdb.connect(str(tmp_path / "e.duckdb")) as connection:
+        days = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'day%'").fetchall()]
+        assert len(days) >= 3
+        for day in days:
+            rows = connection.execute(f"SELECT series, source_time_us FROM {day} ORDER BY rowid").fetchall()  # noqa: S608 - our own name
+            assert rows and rows == sorted(rows)
+
+
+def test_settling_beside_the_writer_leaves_the_checkpoint_to_the_log(tmp_path: Path) -> None:
+    """A checkpoint keeps every writer waiting: it is made when told to settle, not when it is the engine's own idea."""
+    log = tmp_path / "e.duckdb.wal"
+    engine = open_engine(DuckdbSettings(str(tmp_path / "e.duckdb"), settle_rows=1_000))
+    engine.write(ramp("m-1/gauge", 0, 1_000), 1)
+    engine.maintain(START_US)
+    assert engine.count() == 1_000 and log.stat().st_size > 0
+    engine.maintain(START_US, settle=True)
+    assert log.stat().st_size > 0  # nothing to settle
+    engine.write(ramp("m-1/gauge", 1_000, 10), 2)
+    engine.maintain(START_US, settle=True)
+    assert not log.exists() or log.stat().st_size == 0
+    assert engine.count() == 1_010
+    engine.close()
 
 
 def test_statuses_are_numbered_and_come_back_after_a_restart_and_after_a_failed_write(tmp_path: Path) -> None:
