@@ -30,7 +30,7 @@ _COLUMNS = """series, source_time_us, source_time_us + delay_us AS received_time
 coalesce(text, '') AS text, quality, status"""
 _EARLIEST, _LATEST = -(2**62), 2**62
 _DAYS_AT_ONCE = 4
-_GIVE_BACK: dict[str, str | bool] = {"allocator_flush_threshold": "16MB", "allocator_background_threads": True}
+_GIVE_BACK: dict[str, str | bool | int | float | list[str]] = {"allocator_flush_threshold": "16MB", "allocator_background_threads": True}
 """Memory of a sort goes back to the system when it is done, not when the allocator next has reason to."""
 
 
@@ -66,9 +66,7 @@ class DuckdbEngine:
     )
 
     def __init__(self, settings: DuckdbSettings) -> None:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": settings.memory_limit, "threads": settings.threads, **_GIVE_BACK,
-        }
+        config = _GIVE_BACK | {"memory_limit": settings.memory_limit, "threads": settings.threads}
         try:
             self._connection = duckdb.connect(settings.path, config=config)
             self._connection.execute(TABLES)
@@ -243,7 +241,7 @@ class DuckdbEngine:
     def _newest(self, ids: list[int], window: Window) -> Block:
         if not ids:
             return empty_block()
-        newest = "row_number() OVER (PARTITION BY series ORDER BY source_time_us DESC, part DESC, place DESC) = 1"
+        newest = "row_number() OVER (PARTITION BY series ORDER BY part DESC, place DESC) = 1"
 
         def sql() -> str:
             # Only rows of the newest time go through the window function, which would otherwise hold (and spill) all of them.
