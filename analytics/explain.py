@@ -12,6 +12,7 @@ import msgspec
 
 from analytics.count_words import named
 from analytics.declared_figures import CATALOGUE
+from analytics.definition import Definition
 from analytics.facts import DeclaredInput
 from analytics.indicator import Indicator, Result
 from analytics.networking import NETWORKED_SHARE, ROLES
@@ -38,6 +39,7 @@ _WORDS = {
     "machine": ("* (设备自身的全部信号)", "* (every signal that the machine itself makes)"),
     "alone": ("仅台账", "the register alone"), "declared": ("申报输入(非测量)", "declared inputs, not measured"),
     "facts": ("所需申报值与订单", "declared figures and orders it needs"), "paper": ("仅申报值", "declared figures alone"),
+    "beside": ("须一并看", "read it with"),
 }
 
 
@@ -66,8 +68,13 @@ class Explanation(msgspec.Struct, frozen=True):
 
 def explain(
     indicator: Indicator, result: Result, register: Workshop, window: Window, language: str, sensitivities: Sequence[Sensitivity] = (),
+    beside: Sequence[Result] = (),
 ) -> Explanation:
-    """The result in words, "zh" or "en"; sentences of the result itself are English."""
+    """The result in words, "zh" or "en"; sentences of the result itself are English.
+
+    Args:
+        beside: results of the indicators that `beside_of` names, in the same window.
+    """
     chinese = language == "zh"
 
     def word(key: str) -> str:
@@ -77,6 +84,10 @@ def explain(
         return word("undefined") if value is None else f"{value} {indicator.unit}" if indicator.unit != "1" else str(value)
 
     without = word("paper" if indicator.facts else "alone")
+    def shown_alone(item: Result) -> str:
+        value = word("undefined") if item.value is None else str(item.value)
+        return f"{value} ({word('coverage')} {item.coverage})"
+
     parts = [
         (word("window"), [f"[{local_time(window.start_us, register)}, {local_time(window.end_us, register)}) {register.time_zone}"]),
         (word("value"), [shown(result.value)]),
@@ -94,6 +105,7 @@ def explain(
         (word("equipment"), [_line(name, values, chinese) for name, values in result.detail.items()] or [without]),
         (word("excluded"), [_exclusion(item.equipment, item.what, item.us) for item in result.excluded] or [word("none")]),
         (word("why"), [result.why]),
+        *([(word("beside"), [f"{item.indicator} {shown_alone(item)}; {item.why}" for item in beside])] if beside else []),
         (word("sensitivity"), [f"{item.what_zh if chinese else item.what_en}: {shown(item.value)}" for item in sensitivities] or [word("not_asked")]),
         (word("traps"), [indicator.notes_zh if chinese else indicator.notes_en]),
         (word("roles"), [", ".join(word("machine") if role == MACHINE else role for role in indicator.roles) or without]),
@@ -103,6 +115,11 @@ def explain(
     ]
     title = indicator.title_zh if chinese else indicator.title_en
     return Explanation(f"{title} · {indicator.id} version {indicator.version}", [(head, lines) for head, lines in parts])
+
+
+def beside_of(indicator: Indicator) -> tuple[str, ...]:
+    """Ids of the indicators that are to be read with this one."""
+    return indicator.beside if isinstance(indicator, Definition) else ()
 
 
 def with_numbers(indicator: Indicator, result: Result) -> str:

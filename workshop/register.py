@@ -17,6 +17,7 @@ EQUIPMENT_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SIGNAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 LIMIT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+MOST_OPPORTUNITIES = 100_000
 TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -93,6 +94,8 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signals: tuple[Signal, ...] = ()
     rounds: tuple[Round, ...] | msgspec.UnsetType = msgspec.UNSET
     """Rounds that are due here; where there are none, it is not written, so that registers without rounds keep their digests."""
+    opportunities: int | msgspec.UnsetType = msgspec.UNSET
+    """Opportunities for a defect that one part has here (缺陷机会数); not written where nothing is said."""
 
     def signal(self, role: str) -> Signal | None:
         """The signal with this role, or None; a role occurs at most once on one piece of equipment."""
@@ -264,6 +267,8 @@ def _check_numbers(item: Equipment, file: str) -> None:
         raise ConfigError(f"{where}: rated_power_w must be at least 0")
     if item.ideal_cycle_ms is not None and item.ideal_cycle_ms < 1:
         raise ConfigError(f"{where}: ideal_cycle_ms must be at least 1; leave it out where no parts are made")
+    if isinstance(item.opportunities, int) and not 1 <= item.opportunities <= MOST_OPPORTUNITIES:
+        raise ConfigError(f"{where}: opportunities {item.opportunities}: a part has between 1 and {MOST_OPPORTUNITIES} opportunities for a defect")
     for item_round in item.rounds if isinstance(item.rounds, tuple) else ():
         _check_round(item_round, f"{where}: round '{item_round.name[:40]}'")
 

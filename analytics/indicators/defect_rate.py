@@ -25,6 +25,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="Policy term; intervals: Clopper and Pearson 1934, Wilson 1927",
     places=6,
+    beside=("inspection_coverage",),
     population=has("good_count", "scrap_count"),
     measured=measure_counts,
     evaluated=defects,

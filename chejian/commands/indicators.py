@@ -86,11 +86,12 @@ def explain(
     from chejian.cli import language_of
 
     item = _find(identifier)
-    result, register, span, changes = _from_bundle(item, bundle, window) if bundle else _from_gateway(item, url, token_file, window)
+    found = _from_bundle(item, bundle, window) if bundle else _from_gateway(item, url, token_file, window)
+    result, register, span, changes, beside = found
     if json:
-        typer.echo(msgspec.json.encode({"window": span, "result": result, "sensitivity": changes}).decode())
+        typer.echo(msgspec.json.encode({"window": span, "result": result, "sensitivity": changes, "beside": beside}).decode())
     else:
-        typer.echo(explain_result(item, result, register, span, language_of(lang), changes).text)
+        typer.echo(explain_result(item, result, register, span, language_of(lang), changes, beside).text)
 
 
 @indicators.command("groups")
@@ -139,16 +140,17 @@ def figure_of(
     return replayed.result(item, replayed.register, span), replayed.register, span
 
 
-Explained = tuple["Result", "Workshop", "Window", list["Sensitivity"]]
+Explained = tuple["Result", "Workshop", "Window", list["Sensitivity"], list["Result"]]
 
 
 def _from_bundle(item: "Indicator", path: Path, asked: tuple[str, str] | None) -> Explained:
-    from analytics.explain import sensitivities
+    from analytics.explain import beside_of, sensitivities
 
     replayed, window = replayed_in(path, asked)
     result = replayed.result(item, replayed.register, window)
     changes = sensitivities(item, result, replayed.register, lambda register: replayed.result(item, register, window))
-    return result, replayed.register, window, changes
+    beside = [replayed.result(_find(other), replayed.register, window) for other in beside_of(item)]
+    return result, replayed.register, window, changes, beside
 
 
 def replayed_in(path: Path, asked: tuple[str, str] | None) -> "tuple[Replay, Window]":
@@ -169,7 +171,7 @@ def replayed_in(path: Path, asked: tuple[str, str] | None) -> "tuple[Replay, Win
 def _from_gateway(item: "Indicator", url: str, token_file: Path, asked: tuple[str, str] | None) -> Explained:
     import msgspec
 
-    from analytics.explain import sensitivities
+    from analytics.explain import beside_of, sensitivities
     from analytics.indicator import Result
     from chejian.commands.files import read_file
     from chejian.commands.windows import parse_window
@@ -182,8 +184,10 @@ def _from_gateway(item: "Indicator", url: str, token_file: Path, asked: tuple[st
     client = GatewayClient(url, read_file(token_file).decode().strip())
     register = msgspec.convert(client.get("/v1/workshop")["register"], Workshop)
     window = parse_window(asked, register)
-    answer = client.get(f"/v1/indicators/{item.id}", from_us=window.start_us, to_us=window.end_us)
-    result = msgspec.convert(answer, Result)
+    result, *beside = (
+        msgspec.convert(client.get(f"/v1/indicators/{name}", from_us=window.start_us, to_us=window.end_us), Result)
+        for name in (item.id, *beside_of(item))
+    )
     if result.version != item.version:
         raise ConfigError(f"{url}: has {item.id} in version {result.version}, here it is {item.version}; use the same version of chejian")
-    return result, register, window, sensitivities(item, result, register)
+    return result, register, window, sensitivities(item, result, register), beside

@@ -27,7 +27,7 @@ KNOWN = load_indicators()
 START_US = 1_790_002_799_000_000  # a second before a full hour
 WINDOW = Window(START_US, START_US + 40 * SECOND_US)
 WITHOUT_ROLES = {"first_pass_yield", "rework_ratio", "networking_rate_platform", "door_open_moving_share", "inspection_rounds_on_time",
-                 "power_factor"}
+                 "power_factor", "defects_per_opportunity"}
 """No equipment of the demo has signals for these: they have no value and say so, and nothing fails."""
 FACTS = Facts(tuple(
     Declared(name, Decimal(1), known.unit, WINDOW.start_us, WINDOW.end_us, "engineer", 1, "", "", number)
@@ -50,13 +50,16 @@ def readings(register: Workshop) -> Block:
     dice = random.Random(7)
     rows = []
     for name, _, signal in register.signals():
+        if signal.role == "serial":
+            rows += [Reading(name, START_US + second * SECOND_US, START_US + second * SECOND_US + 5, f"EP-{second}") for second in range(-5, 45)]
         if signal.kind in (SignalKind.TEXT, SignalKind.EVENT):
             continue
         count = 0
         for second in range(-5, 45):
             count += dice.randrange(3)
             state = dice.choice((0, *[1] * 30)) if signal.role == "link_state" else dice.choice((1, 2, 3, 3, 3))
-            value = {SignalKind.COUNTER: count, SignalKind.STATE: state}.get(signal.kind, 1.5)
+            gauge = 25 + dice.randrange(-9, 9) / 1000 if signal.role == "diameter" else 1.5
+            value = {SignalKind.COUNTER: count, SignalKind.STATE: state}.get(signal.kind, gauge)
             time_us = START_US + second * SECOND_US
             bad = dice.random() < 0.02
             rows.append(Reading(name, time_us, time_us + 5, None if bad else value, Quality.BAD if bad else Quality.GOOD))

@@ -60,7 +60,7 @@ def _signal(role: str) -> Signal:
 
 def rich_machine(name: str = "cnc-01", **changes: Any) -> Equipment:
     """A machine to which every indicator applies."""
-    return machine(name, signals=every_signal(), rounds=(Round("walk", ("23:40", "01:00"), tolerance_min=20),), **changes)
+    return machine(name, signals=every_signal(), rounds=(Round("walk", ("23:40", "01:00"), tolerance_min=20),), opportunities=4, **changes)
 
 
 def workshop(*equipment: Equipment, shifts: tuple[Shift, ...] = ALWAYS, zone: str = "Asia/Shanghai") -> Workshop:

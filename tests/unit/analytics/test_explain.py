@@ -83,7 +83,7 @@ def test_the_command_explains_a_bundle(tmp_path: Path) -> None:
     arguments = ["indicators", "explain", "defect_rate", "--bundle", str(tmp_path / "bundle")]
     whole = CliRunner().invoke(app, [*arguments, "--lang", "zh"])
     assert whole.exit_code == 0, whole.output
-    for text in ("不良品率", "代入数值", "cnc-01: ", "读数最大时效×2", "Clopper"):
+    for text in ("不良品率", "代入数值", "cnc-01: ", "读数最大时效×2", "Clopper", "须一并看: inspection_coverage "):
         assert text in whole.output
     part = CliRunner().invoke(app, [*arguments, "--window", "2026-01-05T10:00", "2026-01-05T10:01", "--json"])
     answer = msgspec.json.decode(part.output)
