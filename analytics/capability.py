@@ -2,9 +2,10 @@
 
 Values are deviations from the middle of the tolerance in whole nanometres (a millionth of the unit where it is no length), and their sum and sum of
 squares are integers, the latter in two halves, so that pieces merge without rounding. Where the equipment tells serial numbers, a part is a serial
-number and its value is what the dimension was then: a gauge that repeats itself does not count twice.
+number and its value is what the dimension was then: a gauge or a serial number that repeats itself does not count twice.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from math import sqrt
@@ -57,8 +58,7 @@ def measure_dimension(indicator: Indicator, inputs: Inputs, window: Window) -> C
             usable = series.good & (np.abs(away) <= FARTHEST)
         codes = np.where(usable, np.where(usable, away, 0).astype(np.int64), UNKNOWN)
         by_serial = inputs.signal(PART) is not None
-        parts = inputs.series(PART)
-        time_us = parts.time_us[parts.good] if by_serial else series.time_us
+        time_us = _parts(inputs) if by_serial else series.time_us
         inside = _within(inputs, time_us, window)
         found = held_codes(inputs, DIMENSION, codes).at(time_us[inside]) if by_serial else codes[inside]
         unusable, deviation = int((found == UNKNOWN).sum()), found[found != UNKNOWN]
@@ -69,6 +69,14 @@ def measure_dimension(indicator: Indicator, inputs: Inputs, window: Window) -> C
     }
     pieces = cut(inputs.observed, [fresh(inputs, DIMENSION)])
     return components(indicator, inputs, window, pieces.total_us(pieces.values[0] == 1), values, events=ROLES)
+
+
+def _parts(inputs: Inputs) -> NDArray[np.int64]:
+    """When the serial number became another one: told again it is the same part."""
+    _, number, good = inputs.said(PART)
+    time_us, number = inputs.series(PART).time_us[good], number[good]
+    changed: NDArray[np.int64] = time_us[np.diff(number, prepend=-1) != 0]
+    return changed
 
 
 def _within(inputs: Inputs, time_us: NDArray[np.int64], window: Window) -> NDArray[np.bool_]:
@@ -100,15 +108,19 @@ class Station(msgspec.Struct, frozen=True):
 
 def stations(measured: Measured, register: Workshop) -> dict[str, Station]:
     """Every piece of equipment with at least two parts that differ."""
+    return stations_of({name: item.values for name, item in measured.by_equipment.items()}, register)
+
+
+def stations_of(detail: Mapping[str, Mapping[str, int]], register: Workshop) -> dict[str, Station]:
+    """The same from the values by equipment, as `Result.detail` has them."""
     found = {}
-    for name, item in measured.by_equipment.items():
+    for name, values in detail.items():
         equipment = register.find(name)
         signal = equipment.signal(DIMENSION) if equipment else None
-        parts = item.values.get("parts", 0)
+        parts = values.get("parts", 0)
         if signal is None or not isinstance(signal.lower, str) or not isinstance(signal.upper, str) or parts < 2:
             continue
-        total = item.values["deviation_sum"]
-        squares = item.values["squares_high"] * HALF + item.values["squares_low"]
+        total, squares = values["deviation_sum"], values["squares_high"] * HALF + values["squares_low"]
         variance = Fraction(parts * squares - total * total, parts * (parts - 1))
         width = Fraction(signal.upper) - Fraction(signal.lower)
         if variance > 0:

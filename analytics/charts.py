@@ -47,8 +47,12 @@ class Chart(msgspec.Struct, frozen=True):
     """Mean square of the distances in sigmas: near 1 if samples differ by chance alone."""
 
 
-def p_chart(samples: Sequence[tuple[int, int]], base: Sequence[tuple[int, int]]) -> Chart:
-    """Share of defective parts per sample of (defective, inspected): p̄ ± 3 √(p̄ (1 − p̄) / nᵢ), p̄ from the base period.
+def p_chart(samples: Sequence[tuple[int, int]], base: Sequence[tuple[int, int]], spread: float = 1.0) -> Chart:
+    """Share of defective parts per sample of (defective, inspected): p̄ ± 3 σ √(p̄ (1 − p̄) / nᵢ), p̄ from the base period.
+
+    Normal limits: for fewer than about 5 expected defects a sample see `charts_counts.exact_p_chart`.
+    Args:
+        spread: σ, above 1 for a p'-chart of samples that scatter more than chance allows (`charts_counts.laney_spread`).
 
     Raises:
         Rejected: a count that is not 0 <= count <= size, an empty base, or a base in which all or none are defective.
@@ -59,7 +63,7 @@ def p_chart(samples: Sequence[tuple[int, int]], base: Sequence[tuple[int, int]])
     centre = _centre(base, "p-chart")
     if centre >= 1:
         raise Rejected("p-chart: all of the base period are defective; there is no scatter to judge by")
-    return _chart(samples, centre, centre * (1 - centre), 1.0)
+    return _chart(samples, centre, centre * (1 - centre) * spread**2, 1.0)
 
 
 def u_chart(samples: Sequence[tuple[int, int]], base: Sequence[tuple[int, int]]) -> Chart:

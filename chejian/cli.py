@@ -70,6 +70,7 @@ def register_commands() -> None:
         maintenance,
         maintenance_alerts,
         policy,
+        quality,
         register,
         simulate,
         trace,
@@ -79,6 +80,7 @@ def register_commands() -> None:
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
         declare, losses, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust,
         evidence_witness, import_export, doctor, trace,
+        quality,
     )
     for module in groups:
         module.add_to(app)

@@ -115,7 +115,7 @@ def test_capability_of_five_parts() -> None:
 def test_a_part_counts_once_however_often_its_gauge_repeats_itself() -> None:
     register = workshop(machine("eye-01", signals=(WIDTH, SERIAL)))
     told = [(0, 24.99), (1, 24.99), (2, 24.99), (3, 25.01), (4, 25.01)]
-    readings = rows("eye-01/width", told) + rows("eye-01/serial", [(0, "EP-1"), (3, "EP-2")])
+    readings = rows("eye-01/width", told) + rows("eye-01/serial", [(0, "EP-1"), (1, "EP-1"), (3, "EP-2")])
     assert compute(KNOWN["process_capability_cp"], register, block(readings), window(0, 5)).counts["parts"] == 2
     without = workshop(machine("eye-01", signals=(WIDTH,)))
     assert compute(KNOWN["process_capability_cp"], without, block(readings[:5]), window(0, 5)).counts["parts"] == 5
