@@ -20,7 +20,7 @@ EXTRAS = {
     "asyncua": "edge", "paho": "edge", "google": "edge", "pymodbus": "edge", "jmespath": "edge", "httpx": "edge", "fastapi": "gateway",
     "uvicorn": "gateway", "duckdb": "gateway", "pyarrow": "gateway",
     "prometheus_client": "gateway", "nicegui": "web", "sklearn": "analytics", "skops": "analytics",
-    "openpyxl": "analytics", "threadpoolctl": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
+    "openpyxl": "analytics", "PIL": "analytics", "threadpoolctl": "analytics", "numpy": "evidence", "scipy": "evidence", "zstandard": "evidence",
     "cryptography": "evidence", "rfc8785": "evidence", "securesystemslib": "evidence", "amqtt": "simulators", "tomli_w": "all",
 }
 
@@ -71,6 +71,7 @@ def register_commands() -> None:
         maintenance_alerts,
         policy,
         quality,
+        quality_vision,
         register,
         simulate,
         trace,
@@ -80,7 +81,7 @@ def register_commands() -> None:
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
         declare, losses, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust,
         evidence_witness, import_export, doctor, trace,
-        quality,
+        quality, quality_vision,
     )
     for module in groups:
         module.add_to(app)

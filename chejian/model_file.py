@@ -30,6 +30,7 @@ TRUSTED = (
     "analytics.maintenance.conditions.Conditions", "analytics.maintenance.conformal.Conformal", "analytics.maintenance.detection.Normal",
     "analytics.maintenance.inputs.Inputs", "analytics.maintenance.learner.Learner", "analytics.maintenance.sound.Sound",
     "numpy.dtype",
+    "sklearn.tree._tree.Tree",  # likewise
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",  # its node indices are not checked by scikit-learn: `_check_trees` does
 )
 """Types that a model is made of, beyond those which skops trusts by itself."""
