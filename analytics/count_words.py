@@ -24,7 +24,8 @@ CHINESE = {
     "annunciations": "报警次数", "floods": "泛滥时段", "slots": "十分钟时段", "top": "前十合计", "different": "不同报警", "chattering": "抖动报警",
     "minutes": "抖动分钟", "stale": "长期报警", "longest": "最长", "alarm": "报警时间", "over": "超限时间", "exceedances": "超限次数",
     "due": "应巡检", "on_time": "按时", "missed": "漏检或迟到", "records": "巡检记录",
-    "not_inspected": "未检数", "defects": "缺陷数", "defect": "缺陷数", "opportunities": "机会数", "parts": "零件数", "unusable": "不可用数值", "stations": "工位数",
+    "not_inspected": "未检数", "defects": "缺陷数", "defect": "缺陷数", "opportunities": "机会数", "parts": "零件数",
+    "unusable": "不可用数值", "stations": "工位数",
     "deviation_sum": "偏差和", "squares_high": "偏差平方和高位", "squares_low": "偏差平方和低位",
     "headcount": "人数", "land_area": "占地面积", "output_value": "产值", "value_added": "增加值",
 }
