@@ -78,7 +78,7 @@ def lines(block: Block, measurement: str) -> list[bytes]:
 
 
 def _quoted(text: str) -> bytes:
-    # The CSV of an answer makes \\r\\n of every \\n and loses every \\r (2.7.12): they are stored as escapes of our own.
+    # The CSV of an answer makes \r\n of every \n and loses every \r (2.7.12): they are stored as escapes of our own.
     own = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
     return b'"' + own.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
 

@@ -79,6 +79,8 @@ def _check(house: House, request: Request, bucket: str, org: str, precision: str
         raise Refusal(400, "invalid", "invalid precision; valid precision units are ns, us, ms, and s")
     if not bucket:
         raise Refusal(404, "not-found", "bucket not found")
+    if not org and not request.query_params.get("orgID"):
+        raise Refusal(400, "invalid", "Please provide either orgID or org")
     if org != settings.org:
         raise Refusal(404, "not-found", f'organization name "{org[:100]}" not found' if org else "organization not found")
     if bucket != settings.bucket:
