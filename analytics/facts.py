@@ -78,6 +78,14 @@ class Told(msgspec.Struct, frozen=True):
     inputs: tuple[DeclaredInput, ...]
 
 
+class Placed(msgspec.Struct, frozen=True):
+    """Who put the last word on an order on record, and when."""
+
+    author: str
+    time_us: int
+    entry: int
+
+
 class Facts(msgspec.Struct, frozen=True):
     """Everything on record that indicators may ask for."""
 
@@ -85,6 +93,8 @@ class Facts(msgspec.Struct, frozen=True):
     """In the log's order."""
     orders: tuple[Order, ...] = ()
     """The last word on every order, by id; cancelled ones too."""
+    placed: dict[str, Placed] = {}
+    """By order's id."""
 
     def held(self, name: str, window: Window) -> list[Held]:
         """The declarations of a name that hold somewhere in the window, by their entry."""

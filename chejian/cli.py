@@ -48,6 +48,7 @@ def register_commands() -> None:
     """Adds the commands of every part."""
     from chejian.commands import (
         analytics,
+        compare,
         declare,
         demo,
         doctor,
@@ -79,7 +80,7 @@ def register_commands() -> None:
 
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
-        declare, losses, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust,
+        declare, losses, compare, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust,
         evidence_witness, import_export, doctor, trace,
         quality, quality_vision,
     )

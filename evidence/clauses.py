@@ -5,6 +5,9 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from analytics.change import WORST
+from analytics.reduction import Counted, judge_reduction
+from analytics.statistics import CLOPPER_PEARSON
 from evidence.claim import Claim
 from evidence.policy import Case, Clause, Metric, Pack, Population, Reading, Status
 from evidence.verdict import Figure, Finding, Outcome, Verdict, Words, compare, describe, interval_of, not_plant, rounded, too_thin, with_provenance
@@ -107,7 +110,7 @@ def _under(clause: Clause, metric: Metric, reading: Reading | None, before: Figu
         )
     start = rounded(before.value, before.places if clause.rounding == "indicator" else None)
     if low != high or before.low != before.high:
-        return Outcome.UNDETERMINED, Words("this version does not bound a change between two sampled rates", "本版本不计算两个抽样比率之变化的界限")
+        return _between_intervals(rule.rule, bound, before, after, clause, at_least, at_most)
     said = Words(f"{start} before, {low} after, {rule.rule} asked {bound}", f"改造前 {start}, 改造后 {low}, 要求 {bound}")
     if rule.rule == "difference":
         change = start - low
@@ -117,6 +120,40 @@ def _under(clause: Clause, metric: Metric, reading: Reading | None, before: Figu
     # after ÷ before ≤ bound is compared as after ≤ bound × before: a product of decimals is exact, a quotient need not be.
     scaled_least, scaled_most = (None if value is None else value * start for value in (at_least, at_most))
     return compare(low, low, at_least=scaled_least, at_most=scaled_most, inclusive=clause.inclusive), said
+
+
+def _between_intervals(
+    rule: str, bound: str, before: Figure, after: Figure, clause: Clause, at_least: Decimal | None, at_most: Decimal | None
+) -> tuple[Outcome, Words]:
+    """A change between figures with intervals: of two sampled rates the reduction test, else the worst that both intervals allow."""
+    spans = [interval_of(item if clause.rounding == "indicator" else replace(item, places=None)) for item in (before, after)]
+    counted = [_counted(item) for item in (before, after)]
+    if rule == "ratio" and at_most is not None and at_most > 0 and clause.inclusive and counted[0] is not None and counted[1] is not None:
+        found = judge_reduction(counted[1], counted[0], at_most)
+        return Outcome(found.outcome), Words(found.why, f"改造前 {before.value}, 改造后 {after.value}; {found.why}")
+    (start_low, start_high), (low, high) = spans
+    said = Words(
+        f"[{start_low}, {start_high}] before, [{low}, {high}] after, {WORST}, {rule} asked {bound}",
+        f"改造前 [{start_low}, {start_high}], 改造后 [{low}, {high}], 按两区间最不利情形, 要求 {bound}",
+    )
+    if rule == "difference":
+        return compare(start_low - high, start_high - low, at_least=at_least, at_most=at_most, inclusive=clause.inclusive), said
+    if start_low <= 0:
+        return Outcome.UNDETERMINED, Words(f"{said.en}: the baseline may be 0", f"{said.zh}: 基期可能为零")
+    # after ÷ before ≤ bound for all of both intervals: after's end against bound × before's, exact as products are.
+    if at_most is not None:
+        edges = (high - at_most * start_low, low - at_most * start_high)
+        return compare(min(edges), max(edges), at_most=Decimal(0), inclusive=clause.inclusive), said
+    edges = (low - (at_least or Decimal(0)) * start_high, high - (at_least or Decimal(0)) * start_low)
+    return compare(min(edges), max(edges), at_least=Decimal(0), inclusive=clause.inclusive), said
+
+
+def _counted(figure: Figure) -> Counted | None:
+    """The counts of a sampled rate; None for any other figure."""
+    for part, whole in (("defective", "inspected"), ("counted", "of")):
+        if figure.method == CLOPPER_PEARSON and figure.counts.get(whole):
+            return Counted(figure.counts[part], figure.counts[whole])
+    return None
 
 
 def _together(clause: Clause, findings: tuple[Finding, ...]) -> tuple[Outcome, Words]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from analytics.facts import Declared, Facts
+from analytics.facts import Declared, Facts, Placed
 from store.archive_records import ControlEntry
 from store.control_kinds import KINDS, Body, Declaration, Orders
 from workshop.errors import Rejected
@@ -17,13 +17,15 @@ class Recorded(msgspec.Struct):
 
     declared: list[Declared] = []
     orders: dict[str, Order] = {}
+    placed: dict[str, Placed] = {}
     count: int = 0
     """Entries that told something."""
 
     @property
     def facts(self) -> Facts:
         """As a value that does not change any more."""
-        return Facts(tuple(sorted(self.declared, key=lambda item: item.entry)), tuple(self.orders[name] for name in sorted(self.orders)))
+        orders = tuple(self.orders[name] for name in sorted(self.orders))
+        return Facts(tuple(sorted(self.declared, key=lambda item: item.entry)), orders, dict(self.placed))
 
     def take_entry(self, entry: ControlEntry) -> None:
         """The next entry; of any kind.
@@ -54,6 +56,7 @@ class Recorded(msgspec.Struct):
                 for order in body.orders:
                     check_order(order)
                     self.orders[order.id] = order
+                    self.placed[order.id] = Placed(author, time_us, index)
             case _:
                 pass
 

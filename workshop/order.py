@@ -25,6 +25,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Planned time of one piece; None: as in the register."""
     cancelled: bool = False
     """Withdrawn: it stays on record and counts for nothing."""
+    released_us: int | None = None
+    """When the level above let it go to the workshop: its lead time begins there."""
 
 
 def check_order(order: Order, register: Workshop | None = None) -> None:
@@ -42,5 +44,7 @@ def check_order(order: Order, register: Workshop | None = None) -> None:
         raise Rejected(f"{where}: work_unit '{order.work_unit[:80]}' is not in the register")
     if not 0 < order.planned_end_us - order.planned_start_us <= LONGEST_US or max(abs(order.planned_start_us), abs(order.due_us)) > 2**53 - 2**42:
         raise Rejected(f"{where}: planned_end_us must lie after planned_start_us, by at most {LONGEST_US // (24 * HOUR_US)} days")
+    if order.released_us is not None and not 0 <= order.released_us <= order.planned_end_us:
+        raise Rejected(f"{where}: released_us must lie before planned_end_us, or be left out")
     if not 0 < order.quantity <= MOST_PIECES or (order.ideal_cycle_us is not None and not 0 < order.ideal_cycle_us <= LONGEST_US):
         raise Rejected(f"{where}: quantity and ideal_cycle_us must be positive, at most {MOST_PIECES} and {LONGEST_US}")

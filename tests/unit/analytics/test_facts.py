@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.declared_figures import CATALOGUE, FigureKind, fault_of
@@ -66,6 +66,7 @@ def test_a_name_of_ones_own_is_nobodys_concern() -> None:
 SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50), st.integers(0, 9)), max_size=6)
 
 
+@settings(deadline=None)
 @given(spans=SPANS, cut=st.integers(1, 99), name=st.sampled_from(["headcount", "labour_cost"]))
 def test_a_window_cut_anywhere_tells_the_same(spans: list[tuple[int, int, int]], cut: int, name: str) -> None:
     unit = CATALOGUE[name].unit

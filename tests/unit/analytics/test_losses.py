@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.compute import compute
@@ -60,6 +60,7 @@ STEPS = st.lists(st.tuples(
 ), max_size=60)
 
 
+@settings(deadline=None)
 @given(steps=STEPS, machine=st.integers(0, 1), length_s=st.integers(1, 600))
 def test_the_steps_add_up_whatever_was_heard(steps: list[tuple[int, str, int, bool]], machine: int, length_s: int) -> None:
     equipment = _MACHINES[machine]

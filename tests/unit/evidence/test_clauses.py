@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from analytics.statistics import CLOPPER_PEARSON, clopper_pearson
 from evidence.claim import Claim
 from evidence.clauses import judge_clause
 from evidence.packs import load_pack
@@ -78,8 +79,32 @@ def test_the_72_is_points_and_never_per_cent() -> None:
     assert (metric.unit, metric.at_least) == ("{point}", "72")
 
 
-def test_sampled_rates_are_not_compared_as_points() -> None:
+@pytest.mark.parametrize(("before", "after", "outcome"), [
+    (("0.018", "0.022"), ("0.010", "0.0126"), Outcome.CONFIRMED),  # 0.0126 = 0.70 × 0.018: at the worst, and just
+    (("0.018", "0.022"), ("0.010", "0.0127"), Outcome.UNDETERMINED), (("0.018", "0.022"), ("0.0155", "0.017"), Outcome.REFUTED),
+    (("0.018", "0.022"), ("0.0154", "0.017"), Outcome.UNDETERMINED), (("0", "0.022"), ("0", "0.001"), Outcome.UNDETERMINED),
+])
+def test_a_change_between_intervals_is_judged_at_their_worst(before: tuple[str, str], after: tuple[str, str], outcome: Outcome) -> None:
     pack = load_pack("changsha-2015")
-    after = msgspec.structs.replace(figure("defect_rate", "0.014"), low=Decimal("0.010"), high=Decimal("0.018"))
-    verdict = judge_clause(CLAIM, pack, pack.clauses[0], {"defect_rate": after}, None, {"defect_rate": figure("defect_rate", "0.020")})
-    assert verdict.findings[2].outcome is Outcome.UNDETERMINED and "does not bound" in verdict.findings[2].reason
+    figures = [
+        msgspec.structs.replace(figure("defect_rate", low), low=Decimal(low), high=Decimal(high), method="bounds") for low, high in (before, after)
+    ]
+    verdict = judge_clause(CLAIM, pack, pack.clauses[0], {"defect_rate": figures[1]}, None, {"defect_rate": figures[0]})
+    assert (verdict.findings[2].outcome, "at their worst" in verdict.findings[2].reason) == (outcome, True)
+
+
+@pytest.mark.parametrize(("after", "before", "outcome"), [
+    ((180, 15000), (300, 15000), Outcome.CONFIRMED), ((120, 10000), (200, 10000), Outcome.UNDETERMINED),
+    ((290, 15000), (300, 15000), Outcome.REFUTED),
+])
+def test_sampled_rates_are_judged_by_the_reduction_test(after: tuple[int, int], before: tuple[int, int], outcome: Outcome) -> None:
+    pack = load_pack("changsha-2015")
+    figures = []
+    for scrap, inspected in (before, after):
+        low, high = clopper_pearson(scrap, inspected, 6)
+        figures.append(msgspec.structs.replace(
+            figure("defect_rate", str(Decimal(scrap) / inspected)), low=low, high=high, method=CLOPPER_PEARSON,
+            counts={"defective": scrap, "inspected": inspected},
+        ))
+    verdict = judge_clause(CLAIM, pack, pack.clauses[0], {"defect_rate": figures[1]}, None, {"defect_rate": figures[0]})
+    assert (verdict.findings[2].outcome, "Katz" in verdict.findings[2].reason) == (outcome, True)
