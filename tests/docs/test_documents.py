@@ -128,3 +128,9 @@ def test_the_configuration_in_the_how_to_pages_is_accepted() -> None:
     for text in (opcua, *(opcua.partition("[[source]]")[0] + other for other in others)):
         settings = load_edge(text, "edge-1.toml")
         check_edge(settings, register, "edge-1.toml")
+
+
+def test_every_how_to_page_stands_in_their_index() -> None:
+    folder = ROOT / "docs" / "how-to"
+    named = set(re.findall(r"\(([a-z0-9-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8")))
+    assert named == {page.name for page in folder.glob("*.md")} - {"README.md"}
