@@ -77,5 +77,10 @@ def pareto(counts: dict[str, int]) -> list[Bar]:
     return bars
 
 
+def bars_of(counts: dict[str, int]) -> list[Bar]:
+    """As `pareto`, from the counts of a result of `leading`."""
+    return pareto({**counts, PREFIX: counts.get("without_reason", 0)})
+
+
 def _names(measured: Measured) -> set[str]:
     return {name for item in measured.by_equipment.values() for name in item.values if name.startswith(PREFIX)}

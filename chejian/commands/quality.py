@@ -1,4 +1,4 @@
-"""`chejian quality …`: charts, capability and claimed reductions, from a bundle or a gateway."""
+"""`chejian quality …`: reasons of rejection, charts, capability and claimed reductions, from a bundle or a gateway."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from chejian.quality_source import Source
     from workshop.window import Window
 
-quality = typer.Typer(help="Quality: control charts, capability, claimed reductions. 质量:控制图、过程能力、降幅检验。", no_args_is_help=True)
+quality = typer.Typer(help="Quality: reasons, control charts, capability, claimed reductions. 质量:原因、控制图、过程能力、降幅检验。",
+                        no_args_is_help=True)
 
 Bundle = Annotated[Path | None, typer.Option(help="A bundle: folder or zip. Without it the gateway is asked.")]
 Url = Annotated[str, typer.Option(help="The gateway's address.")]
@@ -106,6 +107,37 @@ def capability(
             name, str(item.parts), f"{float(item.mean) / 1000:.2f}", f"{float(item.variance) ** 0.5 / 1000:.2f}",
             f"{able.cp:.3f} ({able.cp_low:.3f} … {able.cp_high:.3f})", f"{able.cpk:.3f} ({able.cpk_low:.3f} … {able.cpk_high:.3f})",
         )
+    Console().print(table)
+    typer.echo(result.why)
+
+
+@quality.command("pareto")
+def pareto(
+    window: Span = None, bundle: Bundle = None, url: Url = GATEWAY, token_file: TokenFile = TOKEN, lang: Language = None, json: Json = False,
+) -> None:
+    """Rejected parts by the reason that the inspection gives, the commonest first."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from analytics.indicator import load_indicators
+    from analytics.reasons import bars_of
+
+    source = _source(bundle, url, token_file)
+    span = source.window(window)
+    result = source.result(load_indicators()["defect_leading_reason_share"], span)
+    bars = bars_of(result.counts)
+    if json:
+        typer.echo(msgspec.json.encode({"window": span, "reasons": [bar._asdict() for bar in bars], "why": result.why}).decode())
+        return
+    chinese = _chinese(lang)
+    table = Table(title="不合格原因" if chinese else "Reasons of rejection", title_justify="left")
+    for name in ("原因", "件数", "占比", "累计") if chinese else ("reason", "parts", "share", "cumulative"):
+        table.add_column(name, overflow="fold")
+    for bar in bars:
+        reason = bar.reason or ("(没有已知原因)" if chinese else "(no known reason)")
+        table.add_row(Text(reason), str(bar.parts), str(bar.share), str(bar.cumulative))  # a device's words are no markup
     Console().print(table)
     typer.echo(result.why)
 

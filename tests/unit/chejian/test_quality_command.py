@@ -92,3 +92,10 @@ def test_wrong_input_is_refused_in_words(bundle: Path, arguments: tuple[str, ...
 def test_without_bundle_and_gateway_the_command_says_what_is_missing(tmp_path: Path) -> None:
     answer = run("capability", "--token-file", str(tmp_path / "none.token"))
     assert isinstance(answer.exception, ChejianError) and "none.token" in str(answer.exception)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_reasons_of_a_bundle_without_an_inspection_say_so(bundle: Path, language: str) -> None:
+    answer = run("pareto", "--bundle", str(bundle), "--lang", language)
+    assert answer.exit_code == 0 and "undefined: no " in answer.output
+    assert msgspec.json.decode(run("pareto", "--bundle", str(bundle), "--json").output)["reasons"] == []
