@@ -12,13 +12,17 @@ from workshop.errors import NotConnected, Rejected
 LAST_SEQUENCE = 2**32 - 1
 
 
+class Bereft(NotConnected):
+    """The session lives, or lived until now, and has no subscription."""
+
+
 async def publish(connection: Connection, acknowledge: list[tuple[int, int]]) -> Published | Refusal | str:
     """Sends a publish request with these acknowledgements, (subscription, sequence number), and waits for its answer.
 
     Returns:
         The answer; or its bytes where they are damaged; or the name of the status, where the server wants to be asked again or less often.
     Raises:
-        NotConnected: the connection, the session or the subscriptions are gone.
+        NotConnected: the connection or the session is gone; as Bereft, if the subscriptions are.
     """
     request = ua.PublishRequest()
     request.Parameters.SubscriptionAcknowledgements = [
@@ -30,7 +34,7 @@ async def publish(connection: Connection, acknowledge: list[tuple[int, int]]) ->
         except (BadTimeout, BadTooManyPublishRequests) as error:
             return type(error).__name__
         except BadNoSubscription as error:
-            raise NotConnected(f"{connection.url}: the server no longer has our subscription") from error
+            raise Bereft(f"{connection.url}: our session has no subscription any more") from error
     data = bytes(body)
     try:
         return decode_publish(data)

@@ -13,7 +13,7 @@ from edge.opcua.connect import Connection
 from edge.opcua.items import UNSTAMPED, Items
 from edge.opcua.members import Members
 from edge.opcua.messages import Notification, Published
-from edge.opcua.publish import LAST_SEQUENCE, following, missing_numbers, publish, republish
+from edge.opcua.publish import LAST_SEQUENCE, Bereft, following, missing_numbers, publish, republish
 from edge.opcua.rows import gather_items
 from edge.opcua.subscribe import Subscription
 from edge.opcua.values import INFO_MASK, OVERFLOWED, status_name
@@ -24,6 +24,7 @@ from workshop.window import Clock
 
 LOST_REASON = "notifications lost"
 _MAX_REPUBLISH = 100
+_TRANSFERRED = "GoodSubscriptionTransferred"
 _TOO_MANY = "BadTooManyPublishRequests"
 _log = logging.getLogger(__name__)
 
@@ -121,6 +122,9 @@ class Reader:
                 answer = request.result()
             except NotConnected as error:
                 failure = error
+                if isinstance(error, Bereft):
+                    for each in self.subscriptions.values():
+                        each.has_moved = True
                 continue
             if isinstance(answer, str):
                 self._window -= answer == _TOO_MANY and self._window > 1
@@ -159,8 +163,21 @@ class Reader:
         stored.append((subscription, notification.sequence))
         subscription.expected = following(notification.sequence)
         if notification.status is not None:
-            said = status_name(notification.status) or "Good"
-            self._failure = Gone(f"{self._connection.url}: the server ended subscription {subscription.number}: {said}")
+            self._end(subscription, status_name(notification.status) or "Good")
+
+    def _end(self, subscription: Subscription, said: str) -> None:
+        """A server that ends a session by itself keeps the subscriptions, and may say so as if another session had them; then they can be taken over.
+
+        What it says of our own transfer is meant for the old session (OPC 10000-4, 5.14.7) and may be left in the subscription's queue. If that is
+        not what it meant, the next publish request or the silence shows it.
+        """
+        is_transferred = said == _TRANSFERRED
+        if is_transferred and subscription.was_taken_over:
+            subscription.was_taken_over = False
+            return
+        what = f"{self._connection.url}: the server ended subscription {subscription.number}: {said}"
+        subscription.has_moved = is_transferred
+        self._failure = NotConnected(what) if is_transferred else Gone(what)
 
     async def _fetch(self, subscription: Subscription, missing: range, gathering: Gathering, stored: list[tuple[Subscription, int]]) -> None:
         _log.warning("%s: %d notifications missing after number %d", self._where, len(missing), subscription.expected - 1)

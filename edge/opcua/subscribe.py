@@ -55,6 +55,10 @@ class Subscription:
         self.heard = monotonic()
         self.stored: list[int] = []
         """Sequence numbers to acknowledge with the next request."""
+        self.has_moved = False
+        """Whether it is no longer our session's: another session has it, or none because the server ended ours."""
+        self.was_taken_over = False
+        """Whether we transferred it, and what the server says of that to the old session may still come."""
 
 
 async def subscribe(connection: Connection, settings: OpcUaSettings) -> Subscription | None:

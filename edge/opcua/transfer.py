@@ -22,4 +22,7 @@ async def transfer(connection: Connection, subscriptions: list[Subscription]) ->
             results = await connection.session.transfer_subscriptions(parameters)
         except UaStatusCodeError:
             return []
-    return [each for each, result in zip(subscriptions, results, strict=False) if result.StatusCode.is_good()]
+    ours = [each for each, result in zip(subscriptions, results, strict=False) if result.StatusCode.is_good()]
+    for each in ours:
+        each.has_moved, each.was_taken_over = False, True
+    return ours

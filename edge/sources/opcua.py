@@ -185,8 +185,10 @@ class _OpcUaSource:
         if self._before is not None:
             self._connection = self._before
             if await self._before.reopen():
-                self._before, self.terms = None, {"connected": "session resumed"}
-                return self._connection, self._kept
+                # A session that goes on without a subscription: another client has it now, to whom we leave it, or its life was over.
+                kept = [each for each in self._kept if not each.has_moved]
+                self._before, self.terms = None, {"connected": "session resumed" if kept else "anew"}
+                return self._connection, kept
         connection = self._connection = Connection(self._settings, self._guard, name=f"chejian-{self._context.edge}-{self._context.name}")
         await connection.open()
         kept = await transfer(connection, self._kept) if self._kept else []

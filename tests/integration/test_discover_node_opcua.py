@@ -1,18 +1,15 @@
 """discover against a server that is not asyncua, with the OPC Foundation's own node sets: discover, trust, accept, run; every policy and user."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.integration.node_opcua import install, serving
 from tests.integration.test_discover import accept, chejian, collect, plant
-from tests.integration.test_face_node_opcua import run
-from tests.integration.test_simulators import free_port
 
-HERE = Path(__file__).parent
+SCRIPT = "node_opcua_server.js"
 POLICIES = ("Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss")
 
 pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
@@ -21,31 +18,10 @@ pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A running node-opcua server."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    shutil.copy(HERE / "node_opcua_server.package.json", folder / "package.json")
-    shutil.copy(HERE / "node_opcua_server.js", folder)
-    try:
-        code, _, said = await run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", folder=folder, seconds=120)
-    except TimeoutError:
-        code, said = 1, "no answer within two minutes"
-    if code:
-        pytest.skip(f"node-opcua cannot be installed: {said.strip().splitlines()[-1] if said.strip() else code}")
-    port = free_port()
-    server = await asyncio.create_subprocess_exec(
-        "node", "node_opcua_server.js", str(port), str(folder / "state"), cwd=folder, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert server.stdout is not None
-    try:
-        async with asyncio.timeout(90):
-            while (line := await server.stdout.readline()).strip() != b"ready":
-                assert line, "the server did not start"
+    await install(folder, SCRIPT)
+    async with serving(folder, SCRIPT) as (_, port):
         yield f"opc.tcp://127.0.0.1:{port}/"
-    finally:
-        server.kill()
-        await server.wait()
 
 
 async def test_another_server_is_found_trusted_and_read(url: str, tmp_path: Path) -> None:
