@@ -31,7 +31,7 @@ from store.journal import EdgeJournal
 from store.signing import SigningKey
 from workshop.batch import ClockState, Provenance, decode_header
 from workshop.part import decode_part
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 MACHINES = 10
 _HEAD = """

@@ -38,7 +38,8 @@ from simulators.settings import FaultPlan, Server, Settings, load_settings
 from simulators.shifts import Calendar, interruptions, local_day
 from store.archive import Archive
 from store.signing import SigningKey
-from workshop.register import Equipment, parse_register
+from workshop.register import Equipment
+from workshop.register_file import parse_register
 from workshop.signal import Signal, SignalKind
 from workshop.window import HOUR_US, Window
 

@@ -28,7 +28,7 @@ from store.signing import SigningKey
 from workshop.batch import NO_DIGEST, Header, Provenance, SealedBatch, decode_header, encode_header
 from workshop.block import Block, concat
 from workshop.part import decode_part, encode_part
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 ROWS, LEAST = 2_000, 20_000_000
 

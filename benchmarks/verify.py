@@ -27,7 +27,8 @@ from workshop.block import Block
 from workshop.canonical import sha256_hex
 from workshop.part import encode_part
 from workshop.reading import ValueKind
-from workshop.register import Equipment, Workshop, parse_register
+from workshop.register import Equipment, Workshop
+from workshop.register_file import parse_register
 from workshop.signal import Origin, SignalKind, signal_id
 from workshop.window import HOUR_US, SECOND_US, Window
 

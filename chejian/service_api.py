@@ -10,7 +10,8 @@ from analytics.indicator import Components
 from analytics.missing import Missing, missing_of
 from store.control_kinds import Prediction
 from workshop.errors import ConfigError, NotConnected, Rejected
-from workshop.register import Workshop, check_register
+from workshop.register import Workshop
+from workshop.register_file import check_register
 from workshop.window import HOUR_US, Window
 from workshop.wire import ComponentsPost, ComponentsRow
 

@@ -6,7 +6,8 @@ import structlog
 
 from analytics.compute import LOOKBACK_US, inputs_by_hour, needed_signals, needed_texts
 from analytics.indicator import Indicator
-from analytics.series import Inputs, Series, digest_of, series_of
+from analytics.input_digest import digest_of
+from analytics.series import Inputs, Series, series_of
 from chejian.service_api import ServiceApi, row_of
 from store.engine import Engine
 from workshop.calendar import local_hours

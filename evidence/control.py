@@ -35,7 +35,8 @@ from store.control_kinds import (
 from store.signing import decode_key, decode_signature, verify
 from workshop.canonical import canonical_json
 from workshop.errors import ConfigError, Rejected
-from workshop.register import Workshop, check_register
+from workshop.register import Workshop
+from workshop.register_file import check_register
 
 
 class Control(msgspec.Struct):

@@ -19,7 +19,8 @@ from workshop.batch import decode_header
 from workshop.block import Block, concat, empty_block
 from workshop.errors import ConfigError, Rejected
 from workshop.part import decode_part
-from workshop.register import Workshop, check_register
+from workshop.register import Workshop
+from workshop.register_file import check_register
 from workshop.signal import split_signal_id
 from workshop.window import Window
 

@@ -34,7 +34,8 @@ from gateway.third_party import ThirdParty, UnmappedRows
 from gateway.writer import Writer
 from store.archive import Archive
 from workshop.errors import ConfigError
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 from workshop.window import Clock
 
 DRAIN_S = 10.0

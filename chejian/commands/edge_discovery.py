@@ -33,7 +33,7 @@ def discover(
     from edge.config import load_edge
     from edge.discovery.proposal import propose
     from edge.discovery.texts import difference, edge_text, register_text
-    from workshop.register import parse_register
+    from workshop.register_file import parse_register
 
     text = read_text(config)
     settings = load_edge(text, str(config), may_be_empty=True)

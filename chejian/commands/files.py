@@ -35,7 +35,7 @@ def read_text(path: Path) -> str:
 
 def read_register(path: Path) -> "Workshop":
     """The register in a workshop.toml."""
-    from workshop.register import parse_register
+    from workshop.register_file import parse_register
 
     return parse_register(read_file(path), str(path))
 

@@ -33,7 +33,7 @@ def revise(
     """
     from chejian.commands.files import read_text
     from chejian.patches import patched, replace_file
-    from workshop.register import parse_register
+    from workshop.register_file import parse_register
 
     before = parse_register(read_text(file), str(file))
     text = patched(read_text(file), read_text(diff), str(file))

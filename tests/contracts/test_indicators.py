@@ -19,7 +19,8 @@ from analytics.indicator import Indicator, load_indicators
 from workshop.block import Block, block_of, empty_block
 from workshop.order import Order
 from workshop.reading import Quality, Reading
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 from workshop.signal import SignalKind
 from workshop.window import SECOND_US, Window
 

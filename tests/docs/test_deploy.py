@@ -17,7 +17,7 @@ from edge.config import EdgeSettings, check_edge, load_edge
 from gateway.settings import load_gateway
 from simulators.settings import load_settings
 from tests.docs.test_documents import ROOT, check_chejian
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

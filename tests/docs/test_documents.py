@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import check_edge, load_edge
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -15,7 +15,7 @@ from edge.opcua.trust import accept as accept_certificate
 from simulators.settings import Equipment, Server, Settings
 from tests.integration.test_simulators import free_port, running
 from tests.unit.edge.rig import HEAD, NO_GATEWAY, Record, now_us, running_edge, until
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 ROOT = Path(__file__).parents[2]
 AT_LEAST = {

@@ -14,7 +14,8 @@ from simulators.settings import Device, Equipment, Kind, Settings
 from tests.integration.test_simulators import Running, free_port, running
 from tests.unit.edge.rig import Record, RunningEdge, bits, now_us, running_edge, settings_of, until
 from workshop.reading import Quality
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 
 DEMO = Path(__file__).parents[2] / "config" / "demo" / "workshop.toml"
 COMPRESSOR = """

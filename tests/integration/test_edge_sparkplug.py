@@ -15,7 +15,8 @@ from simulators.settings import EdgeNode, Equipment, Settings
 from tests.integration.sparkplug_host import Host
 from tests.integration.test_simulators import Mosquitto, Running, eventually, free_port, mosquitto, running
 from tests.unit.edge.rig import Record, RunningEdge, now_us, running_edge, settings_of, until
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 
 __all__ = ["mosquitto"]
 ROBOTS = ("robot-01", "robot-02")

@@ -21,7 +21,7 @@ from simulators.settings import load_settings
 from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, gateway_in_thread, until
 from workshop.block import Block
 from workshop.errors import ConfigError, NotConnected
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 DEMO = Path(__file__).parents[2] / "config" / "demo"
 DAY_US = 86_400 * 10**6

@@ -14,7 +14,7 @@ from edge.config import check_edge, load_edge, source_context
 from simulators.settings import load_settings
 from tests.integration.test_simulators import Mosquitto, eventually, free_port, mosquitto, running
 from tests.unit.edge.rig import now_us
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 __all__ = ["mosquitto"]
 CELL = Path(__file__).parents[2] / "config" / "interop"

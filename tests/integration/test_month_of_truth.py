@@ -26,7 +26,8 @@ from workshop.batch import NO_DIGEST, Gap, Header, Provenance, SealedBatch, enco
 from workshop.block import Block, block_of, concat
 from workshop.part import encode_part
 from workshop.reading import Reading
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 from workshop.signal import signal_id
 from workshop.window import HOUR_US, SECOND_US, Window
 

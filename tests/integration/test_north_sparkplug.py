@@ -20,7 +20,7 @@ from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, gateway
 from workshop.batch import Gap
 from workshop.errors import ConfigError
 from workshop.reading import Quality
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 __all__ = ["broker"]
 GOOD, BAD = int(Quality.GOOD), int(Quality.BAD)

@@ -19,7 +19,7 @@ from gateway.settings import load_gateway
 from tests.integration.test_record import COMMITMENT, FEEDBACK
 from tests.unit.gateway.plant import REGISTER, START_US, Process, Sender, admin_of, bearer, configure, known_as, ramp, until
 from workshop.errors import ConfigError
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 NAMES = {"engineer": "Li Na 李娜", "evaluator": "Wang <Wu>", "viewer": "张伟"}
 NAMED = REGISTER.replace('[workshop]\n', '[workshop]\noperators = "named"\n', 1)

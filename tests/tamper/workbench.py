@@ -18,7 +18,8 @@ from workshop.block import block_of
 from workshop.canonical import canonical_json, sha256_hex
 from workshop.part import encode_part, split_block
 from workshop.reading import Quality, Reading, Value
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 from workshop.window import HOUR_US, SECOND_US, Window
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 
 ROOT = Path(__file__).parents[2]
 NOW_US = 1_790_000_000_000_000

@@ -14,7 +14,7 @@ from deploy.prepare import enrol
 from tests.unit.gateway.plant import REGISTER, admin_of, gateway_in_thread
 from tests.web.browser import Browser, needs_chromium, poll
 from tests.web.stand_in import ROOT
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 
 @pytest.fixture

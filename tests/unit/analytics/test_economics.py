@@ -13,7 +13,7 @@ from analytics.facts import Declared, Facts
 from analytics.indicator import Result, load_indicators
 from workshop.block import block_of, empty_block
 from workshop.reading import Reading
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 from workshop.signal import signal_id
 from workshop.window import HOUR_US, SECOND_US, Window
 

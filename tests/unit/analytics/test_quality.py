@@ -21,7 +21,8 @@ from analytics.statistics import clopper_pearson
 from tests.unit.analytics.plant import START_US, block, machine, reading, rows, window, workshop
 from workshop.errors import ConfigError
 from workshop.reading import Reading
-from workshop.register import Workshop, check_register
+from workshop.register import Workshop
+from workshop.register_file import check_register
 from workshop.signal import Signal, SignalKind
 from workshop.window import SECOND_US
 

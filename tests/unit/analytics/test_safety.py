@@ -21,7 +21,8 @@ from analytics.steps import Pieces
 from tests.unit.analytics.plant import START_US, block, every, machine, reading, rows, window, workshop
 from workshop.errors import ConfigError
 from workshop.reading import Reading
-from workshop.register import Equipment, Round, Workshop, check_register
+from workshop.register import Equipment, Round, Workshop
+from workshop.register_file import check_register
 from workshop.signal import Origin, Signal, SignalKind
 from workshop.window import HOUR_US, SECOND_US, Window
 

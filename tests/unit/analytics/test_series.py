@@ -8,7 +8,8 @@ import pytest
 
 from analytics.compute import needed_signals, needed_texts
 from analytics.indicator import load_indicators
-from analytics.series import LOOKBACK_US, digest_of, inputs_of, series_of
+from analytics.input_digest import digest_of
+from analytics.series import LOOKBACK_US, inputs_of, series_of
 from analytics.steps import UNKNOWN, cut, fresh, held, increases
 from analytics.texts import LONGEST
 from tests.unit.analytics.plant import SIGNALS, START_US, block, every, machine, reading, rows, window, workshop

@@ -22,7 +22,7 @@ from tests.unit.analytics.running import PATIENCE_S, Running, until
 from tests.unit.analytics.spindle import spindle
 from workshop.batch import Provenance
 from workshop.block import Block, concat
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 from workshop.window import HOUR_US, SECOND_US, Window
 from workshop.wire import ComponentsPost
 

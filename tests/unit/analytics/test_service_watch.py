@@ -22,7 +22,7 @@ from tests.unit.analytics.running import PATIENCE_S, Running, until
 from workshop.batch import Provenance
 from workshop.canonical import sha256_hex
 from workshop.errors import ConfigError, NotConnected
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 from workshop.window import HOUR_US
 
 DAYS = 2.5

@@ -9,7 +9,8 @@ from analytics.indicator import load_indicators
 from tests.unit.analytics.plant import SIGNALS, block, machine, rows, window, workshop
 from workshop.canonical import canonical_json
 from workshop.errors import ConfigError
-from workshop.register import TariffPeriod, Workshop, check_register
+from workshop.register import TariffPeriod, Workshop
+from workshop.register_file import check_register
 from workshop.signal import Signal, SignalKind
 
 KNOWN = load_indicators()

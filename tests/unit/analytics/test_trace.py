@@ -22,7 +22,8 @@ from workshop.block import Block, block_of, concat
 from workshop.errors import ConfigError, Rejected
 from workshop.identifier import split_identifier
 from workshop.reading import Quality, Reading
-from workshop.register import Workshop, check_register
+from workshop.register import Workshop
+from workshop.register_file import check_register
 from workshop.signal import Signal, SignalKind
 from workshop.window import SECOND_US
 

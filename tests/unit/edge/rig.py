@@ -18,7 +18,8 @@ from store.signing import SigningKey
 from workshop.batch import ClockState, Provenance, decode_header
 from workshop.part import decode_part
 from workshop.reading import Reading
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 
 REGISTER = """
 [workshop]

@@ -8,7 +8,7 @@ from edge.config import check_edge, check_provenance, load_edge, source_context
 from tests.unit.edge.rig import HEAD, register_of
 from workshop.batch import Provenance
 from workshop.errors import ConfigError
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 DEMO = Path(__file__).parents[3] / "config" / "demo"
 SOURCE = """

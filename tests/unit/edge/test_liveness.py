@@ -4,7 +4,7 @@ from edge.liveness import Liveness
 from tests.unit.edge.rig import EQUIPMENT, REGISTER, register_of
 from workshop.block import block_of
 from workshop.reading import Quality, Reading
-from workshop.register import parse_register
+from workshop.register_file import parse_register
 
 NOON_US = 1_767_585_600_000_000  # Monday 2026-01-05 12:00 in Shanghai
 SHIFT = '[[shifts]]\nname = "day"\nstart = "08:00"\nend = "20:00"\n'

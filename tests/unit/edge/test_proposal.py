@@ -11,7 +11,8 @@ from edge.discovery.proposal import propose
 from edge.discovery.texts import edge_text, register_text
 from edge.discovery.vocabulary import ROLES, role_named
 from tests.unit.edge.rig import EQUIPMENT, HEAD, REGISTER, register_of
-from workshop.register import EQUIPMENT_ID, parse_register
+from workshop.register import EQUIPMENT_ID
+from workshop.register_file import parse_register
 from workshop.signal import SignalKind
 
 EDGE = HEAD.replace("{gateway}", "http://g").replace("{drain_s}", "1")

@@ -16,7 +16,8 @@ from store.note import Checkpoint, checkpoint_text, cosign, cosignatures, sign_n
 from store.signing import SigningKey
 from tests.tamper.workbench import REPOSITORY
 from workshop.errors import ConfigError, Rejected
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 
 FILE = REPOSITORY / "config/demo/workshop.toml"
 

@@ -23,7 +23,8 @@ from workshop.batch import NO_DIGEST, Gap, Header, Provenance, SealedBatch, enco
 from workshop.block import Block, block_of
 from workshop.part import encode_part, split_block
 from workshop.reading import Quality, Reading, Value
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 from workshop.wire import EnrolAnswer
 
 START_US = 1_790_000_000_000_000

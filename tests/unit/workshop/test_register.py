@@ -7,7 +7,8 @@ import pytest
 
 from workshop.canonical import canonical_json, sha256_hex
 from workshop.errors import ConfigError
-from workshop.register import Workshop, check_register, parse_register
+from workshop.register import Workshop
+from workshop.register_file import check_register, parse_register
 
 TEXT = """
 [workshop]
