@@ -89,6 +89,7 @@ async def test_class_17_a_server_that_is_restarted(machines: Machines, tmp_path:
 
 async def test_class_18_a_hole_in_the_numbers_without_a_reconnect(machines: Machines, tmp_path: Path) -> None:
     """A notification that is gone for good is declared; one that the server still has is fetched again."""
+    lost = 0
     async with edge_of(machines, tmp_path) as edge:
         for is_kept in (True, False, True):
             (subscription,) = machines.server.iserver.subscription_service.subscriptions.values()
@@ -99,11 +100,12 @@ async def test_class_18_a_hole_in_the_numbers_without_a_reconnect(machines: Mach
                 hidden = subscription._pop_publish_result()
             if not is_kept:
                 subscription._not_acknowledged_results.pop(hidden.NotificationMessage.SequenceNumber)
+                lost = sum(len(data.MonitoredItems) for data in hidden.NotificationMessage.NotificationData)  # a busy server: several scans in one
             await machines.offer(5)
         status = edge.status()
         assert status is not None and status.sources["cell"].failures == 0, "without a reconnect"
     counts, reasons = checked(tmp_path, machines.emitted)
-    assert 0 < counts["in_gaps"] <= 8 * 2 and reasons == {"notifications lost"}
+    assert 0 < counts["in_gaps"] <= lost and reasons == {"notifications lost"}
 
 
 async def test_class_18_numbers_roll_over_to_one(machines: Machines, tmp_path: Path) -> None:
