@@ -141,8 +141,11 @@ def source_names() -> list[str]:
 
 
 def leaves_parts_open(protocol: str) -> bool:
-    """Whether a placeholder that nothing fills means something to this protocol; it says so by `OPEN_PARTS = True`."""
-    return protocol in source_names() and bool(getattr(import_module(f"{sources.__name__}.{protocol}"), "OPEN_PARTS", False))
+    """Whether a placeholder that nothing fills means something to this protocol; its settings say so by `OPEN_PARTS: ClassVar[bool] = True`."""
+    if protocol not in source_names():
+        return False
+    settings = typing.get_type_hints(import_module(f"{sources.__name__}.{protocol}").open_source)["settings"]
+    return bool(getattr(settings, "OPEN_PARTS", False))
 
 
 def open_source(protocol: str, options: dict[str, Any], context: SourceContext) -> Source:

@@ -152,7 +152,7 @@ class Positions:
         """Brings the tables up to date with this and everything recent; belongs inside a transaction."""
         self._write(np.union1d(np.flatnonzero(self._is_moved), change.numbers), change)
         names = self._names()
-        tracked = np.flatnonzero(self._is_tracked)
+        tracked = np.array([number for number in np.flatnonzero(self._is_tracked).tolist() if number in names], np.int64)
         numbers, (front, last, offset, heard) = tracked.tolist(), self._columns[:, tracked].tolist()
         lost = [self._lost.get(number, "") for number in numbers] if self._lost else [""] * len(numbers)
         unknown = {NONE: None}
@@ -172,7 +172,8 @@ class Positions:
         np.maximum.at(until, change.numbers, change.until_us)
         names = self._names()
         # A signal of which only a track is known has no position.
-        rows = ((number, names[number], int(until[number])) for number in numbers.tolist())
+        # Damage may have taken a number its name, which has another one since.
+        rows = ((number, names[number], int(until[number])) for number in numbers.tolist() if number in names)
         self._db.execute_many(
             "INSERT INTO positions VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE SET until_us = excluded.until_us", rows,
         )

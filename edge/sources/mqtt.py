@@ -4,7 +4,7 @@ Addresses are `<topic>#<JMESPath>`, `plant/{area}/{equipment}/state#spindle.load
 numbered, repetitions are dropped and every hole is declared; where they are not, only a session that the broker has forgotten tells of a loss.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -17,15 +17,14 @@ from edge.sequence import Sequences
 from edge.source import Delivery, Loss, Source, SourceContext
 from workshop.errors import NotConnected
 
-__all__ = ["OPEN_PARTS", "open_source"]
-
-OPEN_PARTS = True
-"""A part of a topic that nothing fills stands for any one level."""
+__all__ = ["open_source"]
 
 
 class MqttSettings(BrokerOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Options of `protocol = "mqtt"`."""
 
+    OPEN_PARTS: ClassVar[bool] = True
+    """A part of a topic that nothing fills stands for any one level."""
     payload: dict[str, PayloadBlock]
     """One block for each map."""
     qos: Literal[0, 1] = 1

@@ -249,7 +249,7 @@ def settings(process: Process, tmp_path: Path) -> GatewaySettings:
 def test_a_backup_holds_secrets_for_their_owner_alone_and_is_whole(settings: GatewaySettings, tmp_path: Path) -> None:
     out = tmp_path / "backup"
     manifest = backup(settings, out, now_us)
-    assert sorted(manifest.files) == ["admin.token", "archive.sqlite", "key.pem", "origin"] and read_manifest(out) == manifest
+    assert sorted(manifest.files) == ["admin.token", "archive.sqlite", "key.pem", "origin", "pseudonyms.key"] and read_manifest(out) == manifest
     assert out.stat().st_mode & 0o077 == 0 and all((out / name).stat().st_mode & 0o077 == 0 for name in manifest.files)
     assert sorted(file.name for file in out.iterdir()) == sorted([*manifest.files, "manifest.json"])
     with pytest.raises(ConfigError, match="never overwritten"):
