@@ -14,7 +14,8 @@ from simulators.link import Relay
 from tests.integration.node_opcua import install, serving
 from tests.integration.test_edge_opcua import relay_port
 from tests.unit.edge.rig import EQUIPMENT, REGISTER, Record, RunningEdge, running_edge, settings_of, until
-from workshop.register import Workshop, parse_register
+from workshop.register import Workshop
+from workshop.register_file import parse_register
 
 SCRIPT = "node_opcua_ramp.js"
 RAMP = 200
