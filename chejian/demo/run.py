@@ -131,14 +131,15 @@ def _figures(line: Line, until_us: int, options: Options) -> tuple[dict[str, dic
 
 def _close(line: Line, options: Options, console: Console) -> int:
     end_us = line.finish()
-    evaluator, folder = line.evaluator, line.plan.folder
-    if evaluator is None:
+    evaluator, viewer, folder = line.evaluator, line.viewer, line.plan.folder
+    if evaluator is None or viewer is None:
         raise NotConnected("the gateway has not been enrolled with yet")
     window = {"from_us": line.window_from_us, "to_us": end_us}
     as_of = {"as_of": options.as_of} if options.as_of else {}
     bundle, trust = folder / "bundle.zip", folder / "trust.json"
     evaluator.download("/v1/bundles", {**window, **as_of}, bundle)
-    _pin(trust, evaluator.get("/v1/checkpoint"))
+    # An evaluator's question would itself become a control entry, and pin a log that is longer than the bundle.
+    _pin(trust, viewer.get("/v1/checkpoint"))
     definitions, results, _ = _figures(line, end_us, options)
     line.children.stop("web", patience_s=5)
     line.children.stop("gateway", patience_s=10)
