@@ -7,7 +7,7 @@ from fractions import Fraction
 import msgspec
 
 from analytics.facts import NO_FACTS, Facts
-from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, sentences
+from analytics.indicator import Components, Exclusion, Indicator, Result, Within, decimal_of, listed, sentences
 from analytics.measured import Measured, doubts, gather, growth_doubt, shortage
 from analytics.missing import union
 from analytics.series import Inputs
@@ -62,9 +62,11 @@ class Definition(msgspec.Struct, kw_only=True):
         """Components of one piece of equipment in a piece of time."""
         return self.measured(self, inputs, window)
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
+    def evaluate(
+        self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS, within: Within = None
+    ) -> Result:
         """The result; components are merged per equipment and held against the register first."""
-        measured = gather(self, components, register, window)
+        measured = gather(self, components, register, window, within)
         if self.informed is not None:
             return self.informed(self, measured, register, window, facts)
         if self.evaluated is not None:

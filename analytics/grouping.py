@@ -1,7 +1,8 @@
-"""One figure by equipment, class, work centre, process, shift or day: the same formula on a part of the register, of the calendar, or of the window.
+"""One figure by equipment, class, work centre, area, process, shift, day, or by what was made: the same formula on a part of the register, of the
+calendar, or of the window.
 
 Groups of equipment share what was measured once. A shift is measured as if the register planned no other: what a counter grew by belongs to the shift
-in which a reading shows it. Days are local days.
+in which a reading shows it. Days are local days. Products, orders and programs: `analytics.attribution`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,29 +10,36 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
+from analytics.attribution import by_making
 from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Indicator, Result
+from analytics.making import BY_MAKING
+from analytics.missing import NOTHING, Missing
+from analytics.trace_search import Store
 from workshop.calendar import scheduled_windows, zone_of
 from workshop.errors import Rejected
 from workshop.register import Equipment, Workshop
 from workshop.window import Window
 
-KEYS: dict[str, Callable[[Equipment], str]] = {
-    "equipment": lambda item: item.id, "class": lambda item: item.equipment_class, "work_center": lambda item: item.work_center,
-    "process": lambda item: item.process,
+KEYS: dict[str, Callable[[Workshop, Equipment], str]] = {
+    "equipment": lambda _, item: item.id, "class": lambda _, item: item.equipment_class, "work_center": lambda _, item: item.work_center,
+    "area": lambda register, _: register.area, "process": lambda _, item: item.process,
 }
-BY = (*KEYS, "shift", "day")
+BY = (*KEYS, "shift", "day", *BY_MAKING)
 Measure = Callable[[Workshop, Window], Iterable[Components]]
 """The components of one indicator under a register, in a window."""
 
 
 def grouped(
-    indicator: Indicator, register: Workshop, window: Window, by: str, measure: Measure, facts: Facts = NO_FACTS
+    indicator: Indicator, register: Workshop, window: Window, by: str, measure: Measure, facts: Facts = NO_FACTS, store: Store | None = None,
+    missing: Missing = NOTHING,
 ) -> list[tuple[str, Result]]:
     """The results by group: in the register's order, of days in order of time; groups of which the indicator measures nothing are left out.
 
+    Args:
+        store, missing: the readings, and what is known to be missing of them; for groups by what was made.
     Raises:
-        Rejected: no such grouping.
+        Rejected: no such grouping, or not of this indicator.
     """
     if by in KEYS:
         return _by_equipment(indicator, register, window, KEYS[by], measure, facts)
@@ -41,6 +49,8 @@ def grouped(
         return [
             (day.isoformat(), indicator.evaluate(list(measure(register, part)), register, part, facts)) for day, part in local_days(register, window)
         ]
+    if by in BY_MAKING and store is not None:
+        return by_making(indicator, register, window, by, store, facts, missing)
     raise Rejected(f"group by '{by[:40]}': there are {', '.join(BY)}")
 
 
@@ -57,11 +67,11 @@ def local_days(register: Workshop, window: Window) -> Iterator[tuple[date, Windo
 
 
 def _by_equipment(
-    indicator: Indicator, register: Workshop, window: Window, key: Callable[[Equipment], str], measure: Measure, facts: Facts,
+    indicator: Indicator, register: Workshop, window: Window, key: Callable[[Workshop, Equipment], str], measure: Measure, facts: Facts,
 ) -> list[tuple[str, Result]]:
     members: dict[str, list[Equipment]] = {}
     for item in register.equipment:
-        members.setdefault(key(item), []).append(item)
+        members.setdefault(key(register, item), []).append(item)
     pieces: dict[str, list[Components]] = {}
     for piece in measure(register, window):
         pieces.setdefault(piece.equipment, []).append(piece)

@@ -5,7 +5,7 @@ with another name, not a parameter; a change of what it computes changes its ver
 """
 
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from importlib import import_module
@@ -23,6 +23,7 @@ from workshop.register import Equipment, Workshop
 from workshop.window import Window
 
 COVERAGE_PLACES = 6
+Within = Mapping[str, Spans] | None
 
 
 class Components(msgspec.Struct, frozen=True):
@@ -126,9 +127,13 @@ class Indicator(Protocol):
     def measure(self, inputs: Inputs, window: Window) -> Components:
         """What happened on one piece of equipment in a window that holds no more than the inputs were cut for."""
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
+    def evaluate(
+        self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS, within: Within = None
+    ) -> Result:
         """The result from components of any pieces of the window, in any order; a piece that is missing lowers the coverage.
 
+        Args:
+            within: by equipment the only time that is asked about; None: the whole window.
         Raises:
             Rejected: components of another indicator or version, outside the window, or overlapping.
         """

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from analytics.boundary import Episodes
-from analytics.indicator import Components, Indicator, listed, merge_all, sentences, share
+from analytics.indicator import Components, Indicator, Within, listed, merge_all, sentences, share
 from analytics.missing import Spans, clipped, common, length, without
 from analytics.series import observed_windows
 from workshop.calendar import service_window
@@ -63,7 +63,7 @@ def _counted(piece: Components) -> dict[str, int]:
     return {name: border.count for name, border in piece.boundary.items() if isinstance(border, Episodes)}
 
 
-def gather(indicator: Indicator, components: Sequence[Components], register: Workshop, window: Window) -> Measured:
+def gather(indicator: Indicator, components: Sequence[Components], register: Workshop, window: Window, within: Within = None) -> Measured:
     """Components merged per equipment and held against the register, which alone says who must be there and for how long.
 
     Raises:
@@ -74,10 +74,12 @@ def gather(indicator: Indicator, components: Sequence[Components], register: Wor
             raise Rejected(f"{indicator.id} {indicator.version}: got components of {piece.indicator} {piece.version}")
         if piece.start_us < window.start_us or piece.end_us > window.end_us:
             raise Rejected(f"{indicator.id}: components of {piece.equipment} [{piece.start_us}, {piece.end_us}) lie outside the window")
-    return gather_merged(indicator, merge_all(components), register, window)
+    return gather_merged(indicator, merge_all(components), register, window, within)
 
 
-def gather_merged(indicator: Indicator, merged: Sequence[Components], register: Workshop, window: Window) -> Measured:
+def gather_merged(
+    indicator: Indicator, merged: Sequence[Components], register: Workshop, window: Window, within: Within = None
+) -> Measured:
     """As `gather`, from one piece per equipment that is known to be of this indicator and window."""
     pieces = {piece.equipment: piece for piece in merged}
     found: dict[str, Components] = {}
@@ -91,6 +93,9 @@ def gather_merged(indicator: Indicator, merged: Sequence[Components], register: 
                 spans = tuple((part.start_us, part.end_us) for part in observed_windows(register, item, window))
                 known[in_service] = spans, length(spans)
             watched, watched_us = known[in_service]
+            if within is not None:
+                watched = common(watched, within.get(item.id, ()))
+                watched_us = length(watched)
             nothing = Components(indicator.id, indicator.version, item.id, window.start_us, window.start_us, window.start_us, 0, 0, {})
             piece = msgspec.structs.replace(pieces.get(item.id, nothing), window_us=watched_us)
             accounted = _accounted(piece, window)

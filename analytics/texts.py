@@ -34,7 +34,7 @@ def text_numbers(block: Block, rows: slice, dictionary: Sequence[str] | None = N
     said: list[str | None] = []
     for row, kind in enumerate(kinds):
         if kind == ValueKind.TEXT:
-            said.append(_seen(block.value_text[rows.start + row] if dictionary is None else dictionary[integers[row]]))
+            said.append(seen(block.value_text[rows.start + row] if dictionary is None else dictionary[integers[row]]))
         elif kind == ValueKind.NONE:
             said.append(None)
         else:
@@ -48,5 +48,6 @@ def _digits(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
 
 
-def _seen(text: str) -> str:
+def seen(text: str) -> str:
+    """A text as indicators see it."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 17]}…{hashlib.sha256(text.encode()).hexdigest()[:16]}"

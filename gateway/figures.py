@@ -77,13 +77,17 @@ class Figures:
         """The results by group as JSON: [{"group", "result"}], see `analytics.grouping`.
 
         Raises:
-            Rejected: no such grouping.
+            Rejected: no such grouping, or not of this indicator.
         """
         facts, told = self._house.facts.now()
 
         def compute() -> bytes:
             register = self._house.in_force(window)
-            found = grouped(indicator, register, window, by, lambda part, span: self._components(indicator, span, part), facts)
+            reach = Window(window.start_us - LOOKBACK_US, window.end_us)
+            missing = missing_of((gap.signals, gap.from_us, gap.to_us) for _, gap in self._house.archive.gaps_in(reach))
+            found = grouped(
+                indicator, register, window, by, lambda part, span: self._components(indicator, span, part), facts, self._house.engine, missing
+            )
             return msgspec.json.encode([GroupRow(name, result) for name, result in found])
 
         return self._results.get((indicator.id, window, by, told, self._house.engine.cursor()), compute)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from analytics.facts import NO_FACTS, Facts
-from analytics.indicator import Components, Exclusion, Indicator, Result, listed, ratio, sentences
+from analytics.indicator import Components, Exclusion, Indicator, Result, Within, listed, ratio, sentences
 from analytics.measured import doubts, gather
 from analytics.production import counter_notes
 from analytics.series import ENERGY_SCALES, Inputs
@@ -72,9 +72,11 @@ class EnergyPerGoodPart:
             {role: accounted(inputs, role, window) for role in counters}, growth_lost(inputs, counters, window),
         )
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
+    def evaluate(
+        self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS, within: Within = None
+    ) -> Result:
         """Sum of energy over sum of good parts; None when there are none."""
-        measured = gather(self, components, register, window)
+        measured = gather(self, components, register, window, within)
         energy_mwh, good = measured.total("energy_mwh"), measured.total("good")
         value = ratio(energy_mwh, good * 1_000_000, self.places)
         unmetered = [item.id for item in register.equipment if item.signal("energy_import") is None]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from analytics.facts import NO_FACTS, Facts
-from analytics.indicator import Components, Exclusion, Indicator, Result, listed, ratio, sentences
+from analytics.indicator import Components, Exclusion, Indicator, Result, Within, listed, ratio, sentences
 from analytics.measured import gather
 from analytics.series import Inputs
 from workshop.calendar import local_hour, service_window, zone_of
@@ -42,9 +42,11 @@ class KeyProcessNcRate:
         hour_us = local_hour(window.start_us, zone_of(inputs.register))
         return Components(self.id, self.version, inputs.equipment.id, hour_us, window.start_us, window.end_us, window.length_us, window.length_us, {})
 
-    def evaluate(self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS) -> Result:
+    def evaluate(
+        self, components: Sequence[Components], register: Workshop, window: Window, facts: Facts = NO_FACTS, within: Within = None
+    ) -> Result:
         """k / N over the key processes; None in an empty window or without key processes."""
-        gather(self, components, register, window)
+        gather(self, components, register, window, within)
         in_service = [item for item in register.equipment if window.clip(service_window(register, item)).length_us]
         processes = [process for process in register.processes if process.key] if window.length_us else []
         controlled: list[str] = []

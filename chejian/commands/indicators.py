@@ -97,7 +97,7 @@ def explain(
 @indicators.command("groups")
 def groups(
     identifier: Annotated[str, typer.Argument(help="Id of an indicator, such as oee")],
-    by: Annotated[str, typer.Option(help="equipment, class, work_center, process, shift or day")],
+    by: Annotated[str, typer.Option(help="equipment, class, work_center, area, process, shift, day, product, order or program")],
     bundle: Annotated[Path, typer.Option(help="A bundle: folder or zip. A gateway answers the same at /v1/indicators/{id}/groups.")],
     window: Annotated[
         tuple[str, str] | None,
@@ -105,19 +105,29 @@ def groups(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print groups and results as JSON.")] = False,
 ) -> None:
-    """One figure by equipment, class, work centre, process, shift or day."""
+    """One figure by equipment, class, work centre, area, process, shift or day, or by product, order or program. 分组。
+
+    Product, order and program are what the machine told, or planned orders; what nobody can say for what it was is a row of its own.
+    """
     import msgspec
     from rich.console import Console
     from rich.table import Table
 
     from analytics.grouping import BY, grouped
-    from workshop.errors import ConfigError
+    from evidence.replay import Shelf
+    from workshop.errors import ConfigError, Rejected
 
     item = _find(identifier)
     if by not in BY:
         raise ConfigError(f"--by {by}: there are {', '.join(BY)}")
     replayed, span = replayed_in(bundle, window)
-    found = grouped(item, replayed.register, span, by, lambda register, part: replayed.components(item, register, part), replayed.facts)
+    try:
+        found = grouped(
+            item, replayed.register, span, by, lambda register, part: replayed.components(item, register, part), replayed.facts, Shelf(replayed),
+            replayed.parts.table.missing,
+        )
+    except Rejected as error:
+        raise ConfigError(str(error)) from error
     if json:
         typer.echo(msgspec.json.encode([{"group": name, "result": result} for name, result in found]).decode())
         return

@@ -50,7 +50,7 @@ def routes(house: House, indicators: Mapping[str, Indicator]) -> APIRouter:
     def result(_: reader, id: str, from_us: Time, to_us: Time) -> Response:
         return Response(figures.result(_known(id), _window(from_us, to_us)), media_type="application/json")
 
-    @router.get("/v1/indicators/{id}/groups", summary="The indicator by equipment, class, work_center, process, shift or day",
+    @router.get("/v1/indicators/{id}/groups", summary="The indicator by machine, class, area, shift, day, product or order",
                 responses=answers("GroupRow", many=True))
     def by_group(_: reader, id: str, from_us: Time, to_us: Time, by: Annotated[str, Query(description=", ".join(BY))]) -> Response:
         return Response(figures.by_group(_known(id), _window(from_us, to_us), by), media_type="application/json")

@@ -164,7 +164,7 @@ def test_gaps_and_figures_are_told(house: House) -> None:
         # What the register alone decides has a value without any reading; nothing is declared here.
         assert result["indicator"] == name and (result["value"] is None) is bool(read or name in needs_facts or name == "key_process_nc_rate")
     house.problem(house.get("/v1/indicators/none", **window), 404, "not-found")
-    for by in ("equipment", "class", "work_center", "process", "day", "shift"):
+    for by in ("equipment", "class", "work_center", "area", "process", "day", "shift", "product", "order", "program"):
         found = house.get("/v1/indicators/networking_rate_all/groups", by=by, **window).json()
         assert all(set(row) == {"group", "result"} and row["result"]["indicator"] == "networking_rate_all" for row in found), by
         assert found or by == "shift"

@@ -117,6 +117,22 @@ def test_what_cannot_be_resolved_is_refused_in_words(works: tuple[Running, list[
     assert what in answer.json()["detail"]
 
 
+def test_energy_by_order_is_the_same_from_the_gateway_and_from_a_bundle(works: tuple[Running, list[dict[str, Any]]], tmp_path: Path) -> None:
+    gateway, events = works
+    window = {"from_us": START_US, "to_us": START_US + LENGTH_US}
+    (tmp_path / "bundle.zip").write_bytes(gateway.client.post("/v1/bundles", json=window, timeout=60).content)
+    command = [sys.executable, "-m", "chejian", "indicators", "groups", "energy_total", "--bundle", str(tmp_path / "bundle.zip"), "--json", "--by"]
+    for by, names in (("order", {truth.order for truth in truths(events)}), ("program", {truth.program for truth in truths(events)})):
+        answer = gateway.get("/v1/indicators/energy_total/groups", by=by, **window)
+        done = run([*command, by], capture_output=True, text=True, check=False, encoding="utf-8")
+        assert done.returncode == 0 and json.loads(done.stdout) == answer, done.stderr
+        energy = {row["group"]: row["result"]["counts"]["energy_mwh"] for row in answer}
+        assert names <= set(energy) and len(names) > 1 and min(energy[name] for name in names) > 0
+        assert sum(energy.values()) == gateway.get("/v1/indicators/energy_total", **window)["counts"]["energy_mwh"]
+    assert gateway.client.get("/v1/indicators/digitalisation_rate/groups", params={"by": "order", **window}).status_code == 400
+    assert run([*command[:4], "digitalisation_rate", *command[5:], "order"], capture_output=True, check=False).returncode == 2
+
+
 def test_the_command_says_the_same_from_the_gateway_and_from_a_bundle(works: tuple[Running, list[dict[str, Any]]], tmp_path: Path) -> None:
     gateway, events = works
     truth = truths(events)[4]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from analytics.indicator import load_indicators
 from analytics.series import MACHINE
@@ -85,6 +86,26 @@ def rows(signal: str, values: Iterable[tuple[float, Value]]) -> list[Reading]:
 def every(signal: str, seconds: Sequence[int] | range, value: Value) -> list[Reading]:
     """The same value again and again."""
     return [reading(signal, second, value) for second in seconds]
+
+
+class Held:
+    """A store of these rows."""
+
+    def __init__(self, rows: Block) -> None:
+        self._rows = rows
+
+    def read(self, signals: Sequence[str], window: Window, limit: int | None = None) -> Block:
+        """Rows of these signals in the window."""
+        rows = self._rows
+        wanted = np.isin(rows.signal, [number for number, name in enumerate(rows.signals) if name in set(signals)])
+        return rows.take(np.flatnonzero(wanted & (rows.source_time_us >= window.start_us) & (rows.source_time_us < window.end_us)))
+
+    def last_before(self, signals: Sequence[str], time_us: int) -> Block:
+        """The newest row of each signal before this time."""
+        found = self.read(signals, Window(0, time_us))
+        order = np.lexsort((found.source_time_us, found.signal))
+        last = np.append(found.signal[order][1:] != found.signal[order][:-1], True) if len(order) else np.zeros(0, np.bool_)
+        return found.take(order[last])
 
 
 def block(*parts: list[Reading]) -> Block:

@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 
 from analytics.compute import components_of
+from analytics.facts import NO_FACTS
 from analytics.grouping import BY, grouped, local_days
 from analytics.indicator import Components, Result, load_indicators
 from analytics.measured import gather
-from tests.unit.analytics.plant import START_US, block, machine, reading, window, workshop
+from tests.unit.analytics.plant import START_US, Held, block, machine, reading, window, workshop
 from workshop.errors import Rejected
 from workshop.reading import Reading
 from workshop.register import Shift, Workshop
@@ -46,7 +47,9 @@ def measure(identifier: str, register: Workshop, span: Window) -> list[Component
 
 
 def by(identifier: str, key: str) -> dict[str, Result]:
-    return dict(grouped(KNOWN[identifier], REGISTER, WINDOW, key, lambda register, span: measure(identifier, register, span)))
+    return dict(grouped(
+        KNOWN[identifier], REGISTER, WINDOW, key, lambda register, span: measure(identifier, register, span), NO_FACTS, Held(ROWS),
+    ))
 
 
 def test_groups_of_equipment() -> None:
