@@ -5,23 +5,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chejian.commands import energy_advice
+from chejian.commands import energy_advice, energy_anomalies
 
 if TYPE_CHECKING:
     from analytics.energy.forecast import Forecast
 
-energy = typer.Typer(help="Energy: forecasts of a load curve, baselines and savings. 能源：预测、基准与节能量。", no_args_is_help=True)
+energy = typer.Typer(help="Energy: forecasts, unusual loads, baselines and savings. 能源：预测、负荷异常、基准与节能量。", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     energy_advice.add_to(energy)
+    energy_anomalies.add_to(energy)
     app.add_typer(energy, name="energy")
 
 
 @energy.callback()
 def group() -> None:
-    """Energy: forecasts of a load curve, baselines and savings. 能源：预测、基准与节能量。"""
+    """Energy: forecasts, unusual loads, baselines and savings. 能源：预测、负荷异常、基准与节能量。"""
 
 
 @energy.command("forecast")
