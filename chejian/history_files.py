@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from workshop.block import I64_MAX, I64_MIN, Block, block_of
 from workshop.errors import ConfigError, Rejected
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from chejian.history_parquet import Columns
 
 ROWS_AT_ONCE = 50_000
+FIRST_LINE = 2
+"""The first row of a file stands below the header of a CSV; of a Parquet file it is counted so, too."""
 _QUALITIES = {"0": Quality.GOOD, "1": Quality.UNCERTAIN, "2": Quality.BAD, "good": Quality.GOOD, "uncertain": Quality.UNCERTAIN, "bad": Quality.BAD}
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,9 +33,13 @@ class RefusedRows(msgspec.Struct, frozen=True):
     """Rows of a file that are no readings."""
 
     reason: str
-    rows: int
-    line: int
-    """Of the first; the header is line 1 of a CSV, the first row is line 2."""
+    lines: list[int]
+    """The header is line 1 of a CSV, the first row of a file is line 2."""
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(self.lines)
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -41,6 +49,10 @@ class Piece(msgspec.Struct, frozen=True):
     refused: list[RefusedRows]
     read: int
     """Rows read, good and refused."""
+    lines: NDArray[np.int64]
+    """Where each row of the block stands in the file."""
+    names: dict[str, str]
+    """Every name of a signal in these rows as the file has it → its id."""
 
 
 def read(path: Path, rename: Mapping[str, str], texts: Callable[[str], bool]) -> Iterator[Piece]:
@@ -55,21 +67,46 @@ def read(path: Path, rename: Mapping[str, str], texts: Callable[[str], bool]) ->
     whole = _whole(path, rename)
     if whole is not None:
         for some in whole:
-            refused = [RefusedRows(reason, len(lines), int(lines[0]) + 2) for reason, lines in some.refused]
-            yield Piece(some.block, refused, some.read)
+            refused = [RefusedRows(reason, (lines + FIRST_LINE).tolist()) for reason, lines in some.refused]
+            yield Piece(some.block, refused, some.read, some.rows + FIRST_LINE, some.names)
         return
-    rows: list[Reading] = []
-    bad: list[RefusedRows] = []
+    some_rows = _Rows()
     for line, record in _records(path):
+        some_rows.add(line, record, rename, texts)
+        if len(some_rows) >= ROWS_AT_ONCE:
+            yield some_rows.piece()
+            some_rows = _Rows()
+    if len(some_rows):
+        yield some_rows.piece()
+
+
+class _Rows:
+    """Rows that are read one by one, until they are a piece."""
+
+    def __init__(self) -> None:
+        self._readings: list[Reading] = []
+        self._lines: list[int] = []
+        self._refused: dict[str, list[int]] = {}
+        self._names: dict[str, str] = {}
+        self._read = 0
+
+    def __len__(self) -> int:
+        return self._read
+
+    def add(self, line: int, record: Mapping[str, Any], rename: Mapping[str, str], texts: Callable[[str], bool]) -> None:
+        self._read += 1
+        name = record.get("signal") or f"{record.get('equipment') or ''}/{record.get('name') or ''}"
+        signal = self._names[name] = rename.get(name, name)
         try:
-            rows.append(_reading(record, rename, texts))
+            self._readings.append(_reading(record, signal, texts(signal)))
         except (ValueError, TypeError, OverflowError, Rejected) as error:
-            bad.append(RefusedRows(str(error) or type(error).__name__, 1, line))
-        if len(rows) + len(bad) >= ROWS_AT_ONCE:
-            yield Piece(block_of(rows), bad, len(rows) + len(bad))
-            rows, bad = [], []
-    if rows or bad:
-        yield Piece(block_of(rows), bad, len(rows) + len(bad))
+            self._refused.setdefault(str(error) or type(error).__name__, []).append(line)
+        else:
+            self._lines.append(line)
+
+    def piece(self) -> Piece:
+        refused = [RefusedRows(reason, lines) for reason, lines in self._refused.items()]
+        return Piece(block_of(self._readings), refused, self._read, np.array(self._lines, np.int64), self._names)
 
 
 def _whole(path: Path, rename: Mapping[str, str]) -> "Iterator[Columns] | None":
@@ -118,11 +155,9 @@ def _check(path: Path, columns: Iterable[str]) -> None:
             raise ConfigError(f"{path}: no column {' or '.join(choice)}; there are {', '.join(sorted(has)) or 'none'}")
 
 
-def _reading(record: Mapping[str, Any], rename: Mapping[str, str], texts: Callable[[str], bool]) -> Reading:
-    name = record.get("signal") or f"{record.get('equipment') or ''}/{record.get('name') or ''}"
-    signal = rename.get(name, name)
+def _reading(record: Mapping[str, Any], signal: str, is_text: bool) -> Reading:
     time_us = _time(record)
-    value = _value(record, texts(signal))
+    value = _value(record, is_text)
     given = str(record.get("quality") if record.get("quality") not in (None, "") else 0 if value is not None else 2).lower()
     if given not in _QUALITIES:
         raise Rejected(f"quality '{given[:40]}': must be 0, 1, 2, good, uncertain or bad")
@@ -132,7 +167,11 @@ def _reading(record: Mapping[str, Any], rename: Mapping[str, str], texts: Callab
     elif value is None:
         raise Rejected("no value, and quality is not bad")
     received = record.get("received_time_us")
-    return Reading(signal, time_us, int(received) if received not in (None, "") else time_us, value, quality, str(record.get("status") or ""))
+    received_us = int(str(received)) if received not in (None, "") else time_us
+    for at_us in (time_us, received_us):
+        if not I64_MIN <= at_us <= I64_MAX:
+            raise Rejected("a time that does not fit in 64 bits")
+    return Reading(signal, time_us, received_us, value, quality, str(record.get("status") or ""))
 
 
 def _time(record: Mapping[str, Any]) -> int:

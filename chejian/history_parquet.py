@@ -28,6 +28,10 @@ class Columns(msgspec.Struct, frozen=True):
     refused: list[tuple[str, NDArray[np.int64]]]
     read: int
     """Rows read, good and refused."""
+    rows: NDArray[np.int64]
+    """The numbers of the block's rows within the file."""
+    names: dict[str, str]
+    """Every name of a signal in these rows as the file has it → its id."""
 
 
 def rows_of(path: Path) -> int:
@@ -92,7 +96,7 @@ def _read(path: Path, rename: Mapping[str, str]) -> Iterator[Columns]:
 
 def _columns(batch: pa.RecordBatch, rename: Mapping[str, str], first: int) -> Columns:
     n, given = batch.num_rows, {name: batch.column(i) for i, name in enumerate(batch.schema.names)}
-    signals, signal, named = _signals(given, rename)
+    signals, signal, named, names = _signals(given, rename)
     stated_us = given.get("source_time_us")
     if stated_us is None:
         stated_us = given["time"].cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
@@ -119,11 +123,11 @@ def _columns(batch: pa.RecordBatch, rename: Mapping[str, str], first: int) -> Co
         signals, statuses, signal, time_us, np.where(received, received_us, time_us), np.where(bad, ValueKind.NONE, kind).astype(np.uint8),
         np.where(bad, 0.0, f64), np.where(bad, 0, i64), text, quality.astype(np.uint8), status,
     )
-    return Columns(block if bool(good.all()) else block.take(good), refused, n)
+    return Columns(block if bool(good.all()) else block.take(good), refused, n, np.flatnonzero(good) + first, names)
 
 
-def _signals(given: Mapping[str, Any], rename: Mapping[str, str]) -> tuple[list[str], NDArray[np.int32], Flags]:
-    """Signal ids, each row's index, and which rows have one."""
+def _signals(given: Mapping[str, Any], rename: Mapping[str, str]) -> tuple[list[str], NDArray[np.int32], Flags, dict[str, str]]:
+    """Signal ids, each row's index, which rows have one, and every name that stands there with its id."""
     if "signal" in given:
         words, index = _words(given["signal"])
         named = given["signal"].is_valid().to_numpy(zero_copy_only=False)
@@ -134,7 +138,8 @@ def _signals(given: Mapping[str, Any], rename: Mapping[str, str]) -> tuple[list[
         named = pc.and_(given["equipment"].is_valid(), given["name"].is_valid()).to_numpy(zero_copy_only=False)
     found: dict[str, int] = {}
     remap = np.array([found.setdefault(rename.get(word, word), len(found)) for word in words], np.int32)
-    return list(found), remap[index], named
+    used = [words[number] for number in np.unique(index[named]).tolist()]
+    return list(found), remap[index], named, {word: rename.get(word, word) for word in used}
 
 
 def _words(column: Any) -> tuple[list[str], NDArray[np.int32]]:

@@ -18,7 +18,7 @@ from workshop.batch import MAX_ROWS, ClockState, Provenance, SealedBatch, decode
 from workshop.block import Block, concat
 from workshop.errors import ConfigError, NotConnected, Rejected
 from workshop.window import Clock
-from workshop.wire import BATCH_CONTENT_TYPE, Acknowledgement, Problem
+from workshop.wire import BATCH_CONTENT_TYPE, Acknowledgement, Problem, RequestsAnswer
 
 DONE, UNDER_WAY = "imported.json", "under-way.json"
 SEAL_ROWS = 2 * MAX_ROWS
@@ -58,7 +58,7 @@ class Importer:
         answer, key = load_enrolment(folder, edge)
         if answer.provenance is not Provenance.IMPORTED:
             raise ConfigError(f"{folder}: edge '{edge}' is enrolled as {answer.provenance.value}; imports need an edge of provenance imported")
-        self._rules = rules
+        self._rules, self._folder, self._origin = rules, folder, answer.origin
         self._url, self._done, self._state = url.rstrip("/"), folder / DONE, folder / UNDER_WAY
         self._journal = EdgeJournal.open(folder / "journal.sqlite", edge=edge, provenance=Provenance.IMPORTED, key=key, clock=clock)
         self._client = httpx.Client(
@@ -69,6 +69,26 @@ class Importer:
         self._sending: Future[int] | None = None
         self._sent = self._journal.watermark
         self._stop = threading.Event()
+
+    def check_gateway(self) -> None:
+        """That the gateway is the one to which this folder's lots were sent, and still holds them: what is left out here must be there.
+
+        Raises:
+            ConfigError: another gateway, or one that was restored from a backup of before.
+            NotConnected: the gateway does not answer.
+        """
+        edge, other = self._journal.edge, "give this gateway a folder and an edge of its own: --data run/import-2 --edge import-2"
+        try:
+            answer = msgspec.json.decode(self._ask("GET", f"edges/{edge}/requests"), type=RequestsAnswer)
+        except (Rejected, msgspec.DecodeError) as error:
+            said = f"does not know edge '{edge}' of {self._folder}, which is enrolled at {self._origin} and remembers what it has sent there"
+            raise ConfigError(f"{self._url}: {said}; {other} ({error})") from error
+        if answer.origin != self._origin:
+            raise ConfigError(f"{self._url}: is {answer.origin}; {self._folder} remembers what was sent to {self._origin}; {other}")
+        there = answer.watermark if answer.epoch == self._journal.epoch else 0
+        if there < self._journal.watermark:
+            lost = f"holds {there} of the {self._journal.watermark} batches that {self._folder} has sent there; was it restored from a backup?"
+            raise ConfigError(f"{self._url}: {lost} {other}, and import again: rows that come twice count once")
 
     def taken(self, lot: Lot) -> bool:
         """Whether these very bytes were imported before."""
@@ -152,19 +172,19 @@ class Importer:
                 self._sending = self._sender.submit(self._deliver, body)
 
     def _deliver(self, body: bytes) -> int:
-        answer = self._post("batches", body, BATCH_CONTENT_TYPE)
+        answer = self._ask("POST", "batches", body, BATCH_CONTENT_TYPE)
         return msgspec.json.decode(answer, type=Acknowledgement).watermark
 
     def _announce(self, path: str, body: Announcement | Import) -> None:
-        self._post(path, msgspec.json.encode(body), "application/json")
+        self._ask("POST", path, msgspec.json.encode(body), "application/json")
 
-    def _post(self, path: str, body: bytes, kind: str) -> bytes:
-        """Sends until the gateway takes it; it may ask to wait, and it may be away for a while."""
+    def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "application/json") -> bytes:
+        """Asks until the gateway answers; it may ask to wait, and it may be away for a while."""
         where, waited_s = f"{self._url}/v1/{path}", 0.0
         while True:
             wait_s = _RETRY_S
             try:
-                answer = self._client.post(where, content=body, headers={"Content-Type": kind})
+                answer = self._client.request(method, where, content=body, headers={"Content-Type": kind})
             except httpx.HTTPError as error:
                 said = str(error) or type(error).__name__
             else:

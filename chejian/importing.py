@@ -1,7 +1,6 @@
 """What of files of history an import takes: the rows that the register allows, and in words why not the others."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,13 +8,18 @@ import numpy as np
 
 from chejian.history_files import Piece, read
 from gateway.indexing import Rules
-from store.journal_seal import check_readings
+from store.journal_seal import unsealable
 from workshop.block import Block
-from workshop.errors import Rejected
 from workshop.register import Workshop
 from workshop.signal import SignalKind
 
-_SHOWN = 20
+_SHOWN, _SHOWN_OF_ONE = 20, 3
+MOST_NAMES, MOST_REASONS = 10_000, 1_000
+"""Files may hold any number of different names; a summary may not grow with them."""
+OTHERS = "other reasons"
+
+Tell = Callable[[str, int, str], None]
+"""File, line and reason of a row that is refused."""
 
 
 class Summary(msgspec.Struct):
@@ -26,14 +30,18 @@ class Summary(msgspec.Struct):
     signals: dict[str, int] = {}
     """Rows of each signal that is taken."""
     mapping: dict[str, str] = {}
-    """Signals by another name in the files: that name → id."""
+    """Every name of a signal in the files → the id that its rows get."""
+    unknown: list[str] = []
+    """Names in the files whose id is not in the register: none of their rows is taken."""
+    unused: list[str] = []
+    """Names of the mapping that stand in none of the files."""
     from_us: int | None = None
     to_us: int | None = None
     """Source time of the first and of the last row."""
     refused: dict[str, int] = {}
     """Rows by reason."""
     examples: list[str] = []
-    """Where the first refused rows stand."""
+    """Where the first refused rows of each reason stand."""
 
 
 class Sieve:
@@ -41,12 +49,15 @@ class Sieve:
 
     Args:
         rename: names in the files → signal ids.
+        tell: hears of every row that is refused, as it is met.
     """
 
-    def __init__(self, register: Workshop, rename: Mapping[str, str]) -> None:
-        self._rules, self._rename = Rules(register), rename
+    def __init__(self, register: Workshop, rename: Mapping[str, str], tell: Tell = lambda *_: None) -> None:
+        self._rules, self._rename, self._tell = Rules(register), rename, tell
+        self._known = {name for name, _, _ in register.signals()}
         self._texts = {name for name, _, signal in register.signals() if signal.kind is SignalKind.TEXT}
-        self.summary = Summary(mapping=dict(rename))
+        self._shown: dict[str, int] = {}
+        self.summary = Summary(unused=sorted(rename))
 
     def blocks(self, file: Path, progress: Callable[[int], None]) -> Iterator[Block]:
         """The rows of a file that can be taken.
@@ -57,32 +68,48 @@ class Sieve:
             ConfigError: the file cannot be read.
         """
         for piece in read(file, self._rename, self._texts.__contains__):
-            self._refuse(file, piece)
-            block = self._sift(piece.block)
+            self._note(piece.names)
+            for item in piece.refused:
+                self._refuse(file, item.reason, item.lines)
+            block = self._sift(file, piece)
             if len(block):
                 self._count(block)
                 yield block
             progress(piece.read)
         self.summary.files += 1
 
-    def _sift(self, block: Block) -> Block:
-        block, _, reasons = self._rules.sift(block)
-        refused = Counter(self.summary.refused)
-        for _, reason in reasons:
-            refused[reason.rpartition(" (")[0]] += int(reason.rpartition("(")[2].split()[0])
-        self.summary.refused = dict(refused)
-        try:
-            check_readings(block)
-        except Rejected as error:
-            self.summary.refused[str(error)] = self.summary.refused.get(str(error), 0) + len(block)
-            return block.take(np.zeros(0, np.int64))
-        return block
+    def _note(self, names: Mapping[str, str]) -> None:
+        summary = self.summary
+        for name, own in names.items():
+            if name in summary.mapping or len(summary.mapping) >= MOST_NAMES:
+                continue
+            summary.mapping[name] = own
+            if own not in self._known:
+                summary.unknown.append(name)
+        if summary.unused:
+            summary.unused = [name for name in summary.unused if name not in names]
 
-    def _refuse(self, file: Path, piece: Piece) -> None:
-        for item in piece.refused:
-            self.summary.refused[item.reason] = self.summary.refused.get(item.reason, 0) + item.rows
-            if len(self.summary.examples) < _SHOWN:
-                self.summary.examples.append(f"{file.name}:{item.line}: {item.reason}")
+    def _sift(self, file: Path, piece: Piece) -> Block:
+        block, lines = piece.block, piece.lines
+        takes, reasons = self._rules.sift(block)
+        for rows, reason in unsealable(block):
+            reasons.append((rows[takes[rows]], reason))
+            takes[rows] = False
+        for rows, reason in reasons:
+            self._refuse(file, reason, lines[rows].tolist())
+        return block if bool(takes.all()) else block.take(takes)
+
+    def _refuse(self, file: Path, reason: str, lines: Sequence[int]) -> None:
+        summary = self.summary
+        if not lines:
+            return
+        kept = reason if reason in summary.refused or len(summary.refused) < MOST_REASONS else OTHERS
+        summary.refused[kept] = summary.refused.get(kept, 0) + len(lines)
+        for line in lines:
+            self._tell(file.name, line, reason)
+        for line in lines[:max(0, min(_SHOWN - len(summary.examples), _SHOWN_OF_ONE - self._shown.get(kept, 0)))]:
+            self._shown[kept] = self._shown.get(kept, 0) + 1
+            summary.examples.append(f"{file.name}:{line}: {reason}")
 
     def _count(self, block: Block) -> None:
         summary = self.summary

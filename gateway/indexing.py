@@ -108,12 +108,10 @@ class Rules:
             return Indexed(block, quarantined, parts, part, row)
         return Indexed(block.take(takes), quarantined, parts, part[takes], row[takes])
 
-    def sift(self, block: Block) -> tuple[Block, NDArray[np.int64], list[tuple[int, str]]]:
-        """The rows that the register allows, their indices, and for the others the first row with the reason."""
+    def sift(self, block: Block) -> tuple[NDArray[np.bool_], list[tuple[NDArray[np.int64], str]]]:
+        """Which rows the register allows, and the others by reason."""
         fits = self._fits(block)
-        if bool(fits.all()):
-            return block, np.arange(len(block)), []
-        return block.take(fits), np.flatnonzero(fits), self._reasons(block, np.flatnonzero(~fits), 0)
+        return fits, self._wrong(block, np.flatnonzero(~fits))
 
     def _fits(self, block: Block) -> NDArray[np.bool_]:
         allowed = np.array([[kind in self._kinds.get(name, (None, ()))[1] for kind in ValueKind] for name in block.signals], np.bool_)
@@ -122,16 +120,19 @@ class Rules:
 
     def _reasons(self, block: Block, wrong: NDArray[np.int64], start: int) -> list[tuple[int, str]]:
         """Why these rows are left out, by signal and kind; rows are counted from `start`."""
-        reasons = []
+        found = [(rows - start, what) for rows, what in self._wrong(block, wrong)]
+        return [(int(rows[0]), f"{what} ({len(rows)} rows from row {rows[0]} to row {rows[-1]})") for rows, what in found]
+
+    def _wrong(self, block: Block, wrong: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], str]]:
+        found = []
         for signal, kind in sorted({(int(block.signal[row]), int(block.kind[row])) for row in wrong.tolist()}):
-            rows = wrong[(block.signal[wrong] == signal) & (block.kind[wrong] == kind)] - start
             name = block.signals[signal]
             if name not in self._kinds:
                 what = f"signal '{name}' is not in the register"
             else:
                 what = f"signal '{name}' is a {self._kinds[name][0]}, got {_WORDS[ValueKind(kind)]}"
-            reasons.append((int(rows[0]), f"{what} ({len(rows)} rows from row {rows[0]} to row {rows[-1]})"))
-        return reasons
+            found.append((wrong[(block.signal[wrong] == signal) & (block.kind[wrong] == kind)], what))
+        return found
 
 
 def _empty(parts: list[tuple[str, int, int, str]]) -> Indexed:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from store.journal_fragment import decode_fragment, decode_spans, spans_of
 from workshop.batch import MAX_BYTES, Gap, PartEntry
@@ -60,6 +61,20 @@ def check_readings(block: Block) -> None:
         raise Rejected(f"block: a text of more than {MAX_TEXT} characters")
     if max(map(len, block.statuses)) > MAX_REASON:
         raise Rejected(f"block: a status of more than {MAX_REASON} characters")
+
+
+def unsealable(block: Block) -> list[tuple[NDArray[np.int64], str]]:
+    """The rows for whose sake `check_readings` refuses a block, by reason; the others could be sealed. The columns must fit together."""
+    late = np.zeros(len(block), np.bool_)
+    for times in (block.source_time_us, block.received_time_us):
+        late |= (times >= LARGEST_INTEGER) | (times <= -LARGEST_INTEGER)
+    long_text = np.array([len(text) > MAX_TEXT for text in block.value_text] or np.zeros(len(block)), np.bool_)
+    long_status = np.array([len(status) > MAX_REASON for status in block.statuses], np.bool_)[block.status]
+    reasons = (
+        ("a time beyond 2^53 - 1 µs has no canonical form", late), (f"a text of more than {MAX_TEXT} characters", long_text & ~late),
+        (f"a status of more than {MAX_REASON} characters", long_status & ~long_text & ~late),
+    )
+    return [(rows, reason) for reason, wrong in reasons if len(rows := np.flatnonzero(wrong))]
 
 
 def check_gap(gap: Gap) -> None:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from chejian.importing import Summary
 
 Url = Annotated[str, typer.Option(help="The gateway's address.")]
+_RULES = 2
+"""Number of the rules by which rows are taken or refused: an import that was stopped under others begins anew."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +29,8 @@ def import_(
     token: Annotated[str | None, typer.Option(help="One-time token, to enrol this edge first.")] = None,
     admin_token: Annotated[Path | None, typer.Option(help="The administrator's token file, to enrol this edge at its first import.")] = None,
     mapping: Annotated[Path | None, typer.Option("--map", help='TOML with [signals] "name in the file" = "equipment/name".')] = None,
-    dry_run: Annotated[bool, typer.Option(help="Only show what would be taken and refused; nothing is sent.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only show the mapping and what would be taken and refused; nothing is sent.")] = False,
+    refused: Annotated[Path | None, typer.Option(help="A new CSV file for every refused row: file, line, reason.")] = None,
     again: Annotated[bool, typer.Option(help="Take what was imported before once more.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
@@ -40,10 +43,11 @@ def import_(
     from chejian.history_folder import lots_of
     from chejian.import_edge import Importer
     from chejian.importing import Sieve
+    from chejian.refused_file import RefusedFile
     from workshop.canonical import sha256_hex
 
     workshop, names, lots = read_register(register), _mapping(mapping), lots_of(path)
-    sieve, rules = Sieve(workshop, names), sha256_hex(repr((workshop.digest, sorted(names.items()))).encode())
+    rules = sha256_hex(repr((_RULES, workshop.digest, sorted(names.items()))).encode())
     if not dry_run:
         if admin_token is not None and token is None and not (data / ANSWER).exists():
             token = _invite(url, edge, admin_token)
@@ -51,7 +55,13 @@ def import_(
             enrol_folder(url, token, edge, data)
     importer = None if dry_run else Importer(url, edge, data, real_clock, rules)
     try:
-        with Progress(*Progress.get_default_columns(), "{task.fields[rows]} rows 行", disable=json) as progress:
+        if importer is not None:
+            importer.check_gateway()
+        with (
+            RefusedFile(refused) as told,
+            Progress(*Progress.get_default_columns(), "{task.fields[rows]} rows 行", disable=json) as progress,
+        ):
+            sieve = Sieve(workshop, names, told)
             task = progress.add_task("import 导入", total=sum(lot.bytes for lot in lots), rows=0)
             for lot in lots:
                 blocks = (block for file in lot.files for block in sieve.blocks(file, lambda _: progress.update(task, rows=sieve.summary.rows)))
@@ -130,15 +140,20 @@ def _show(summary: "Summary", what: str, as_json: bool) -> None:
     import msgspec
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if as_json:
         typer.echo(msgspec.json.encode(summary).decode())
         return
     console = Console()
-    table, names = Table("signal 信号", "rows 行数", "in the file 文件中"), {name: own for own, name in summary.mapping.items()}
-    for name, rows in sorted(summary.signals.items()):
-        table.add_row(name, str(rows), names.get(name, name))
+    table = Table("in the files 文件中", "signal 信号", "rows 行数")
+    for name, own in sorted(summary.mapping.items()):
+        known = name not in summary.unknown
+        said = own if known else f"{own}: not in the register 不在台账中"
+        table.add_row(Text(name), Text(said), str(summary.signals.get(own, 0)) if known else "0")
     console.print(table)
+    for name in summary.unused:
+        console.print(f"the mapping's '{name}' stands in none of the files 映射中的名称未出现", markup=False)
     for reason, rows in sorted(summary.refused.items()):
         console.print(f"refused 拒收 {rows}: {reason}", markup=False)
     for example in summary.examples:

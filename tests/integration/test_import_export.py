@@ -1,6 +1,7 @@
 """History in and out of a real gateway: CSV and Parquet, a dry run, refused rows, provenance, twice the same file; and orders."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -10,10 +11,13 @@ from typing import Any
 
 import httpx
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from chejian.importing import Sieve
 from store.log import split_leaf
-from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, gateway_in_thread, reading, until
+from tests.unit.gateway.plant import REGISTER, START_US, Sender, admin_of, bearer, gateway_in_thread, reading, until, workshop
 from workshop.block import block_of
 
 CSV = f"""time,machine,signal,value,quality,status
@@ -33,7 +37,7 @@ WINDOW = {"from_us": START_US, "to_us": START_US + 10**8}
 @pytest.fixture
 def works(tmp_path: Path) -> Iterator[httpx.Client]:
     (tmp_path / "history.csv").write_text(CSV)
-    (tmp_path / "map.toml").write_text('[signals]\npower = "m-2/gauge"\n')
+    (tmp_path / "map.toml").write_text('[signals]\npower = "m-2/gauge"\nnever = "m-2/other"\n')
     with gateway_in_thread(tmp_path) as url, httpx.Client(base_url=url, headers=bearer(admin_of(tmp_path))) as client:
         yield client
 
@@ -57,7 +61,10 @@ def test_a_csv_goes_in_and_comes_out(works: httpx.Client, tmp_path: Path) -> Non
     summary = msgspec.json.decode(chejian("import", tmp_path / "history.csv", *options(works, tmp_path), "--dry-run", "--json"))
     assert summary["rows"] == 5 and summary["signals"] == {"m-1/gauge": 2, "m-2/gauge": 1, "m-1/text": 1, "m-1/count": 1}
     assert sorted(summary["refused"].values()) == [1, 1, 1, 1]
-    assert {line.split(":")[1] for line in summary["examples"]} == {"4", "5", "10"}
+    assert {line.split(":")[1] for line in summary["examples"]} == {"4", "5", "6", "10"}
+    assert summary["mapping"] == {"m-1/gauge": "m-1/gauge", "power": "m-2/gauge", "m-9/gauge": "m-9/gauge", "m-1/text": "m-1/text",
+                                  "m-1/count": "m-1/count"}
+    assert (summary["unknown"], summary["unused"]) == (["m-9/gauge"], ["never"])
     assert works.get("/v1/count").json()["rows"] == 0
 
     invitation = works.post("/v1/edges", json={"edge": "import", "provenance": "imported"}).json()["token"]
@@ -79,6 +86,72 @@ def test_a_csv_goes_in_and_comes_out(works: httpx.Client, tmp_path: Path) -> Non
     with (tmp_path / "out.csv").open(newline="") as stream:
         assert [row["value_text"] for row in csv.DictReader(stream) if row["name"] == "text"] == ["0012"]
     assert "is there already" in chejian("export", tmp_path / "out.csv", *where, code=2)
+
+
+def parquet_of(text: str, file: Path) -> None:
+    """The same rows as a CSV's, every column as text."""
+    rows = list(csv.DictReader(io.StringIO(text)))
+    pq.write_table(pa.table({name: [row[name] or None for row in rows] for name in rows[0]}), file)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_dry_run_shows_the_mapping_and_every_row_that_would_be_refused(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "workshop.toml").write_text(REGISTER)
+    (tmp_path / "map.toml").write_text('[signals]\npower = "m-2/gauge"\nnever = "m-2/other"\n')
+    many = "".join(f"2026-09-21T15:00:{n:02}Z,x,m-9/gauge,1,,\n" for n in range(9))
+    (tmp_path / "in.csv").write_text(CSV + many)
+    if kind == "parquet":
+        parquet_of(CSV + many, tmp_path / "in.parquet")
+    command = ["import", tmp_path / f"in.{kind}", "--register", tmp_path / "workshop.toml", "--map", tmp_path / "map.toml", "--dry-run"]
+    shown = chejian(*command, "--refused", tmp_path / "refused.csv")
+    assert "m-9/gauge: not in the register" in shown and "never" in shown and "m-2/gauge" in shown
+    assert [shown.count(f"in.{kind}:{line}: ") for line in (4, 5, 6, 10, 11, 12, 13)] == [1, 1, 1, 1, 1, 1, 0], "three of each reason"
+    with (tmp_path / "refused.csv").open(newline="") as stream:
+        rows = [(row["file"], int(row["line"]), row["reason"]) for row in csv.DictReader(stream)]
+    assert sorted(line for _, line, _ in rows) == [4, 5, 6, 10, *range(11, 20)] and {file for file, _, _ in rows} == {f"in.{kind}"}
+    assert [reason for _, line, reason in rows if line == 6] == ["signal 'm-9/gauge' is not in the register"]
+    assert "--refused names a new file" in chejian(*command, "--refused", tmp_path / "refused.csv", code=2)
+
+
+def test_one_row_that_no_batch_can_hold_is_refused_alone(tmp_path: Path) -> None:
+    """Neither a time beyond what a batch can say, nor one beyond 64 bits, nor a status without end takes its neighbours with it."""
+    late, beyond, long = 2**53, 2**70, "x" * 501
+    lines = [f"m-1/gauge,{START_US},1,", f"m-1/gauge,{late},2,", f"m-1/gauge,{beyond},3,", f"m-1/gauge,{START_US + 1},4,{long}",
+             f"m-1/gauge,{START_US + 2},5,"]
+    (tmp_path / "in.csv").write_text("signal,source_time_us,value,status\n" + "\n".join(lines) + "\n")
+    columns = {"signal": ["m-1/gauge"] * 4, "source_time_us": [START_US, late, START_US + 1, START_US + 2], "value": [1.0, 2.0, 4.0, 5.0],
+               "status": ["", "", long, ""]}
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    for name, refused in (("in.csv", [3, 4, 5]), ("in.parquet", [3, 4])):
+        told: list[int] = []
+        sieve = Sieve(workshop(), {}, lambda _, line, __, told=told: told.append(line))  # type: ignore[misc]
+        times = [int(at) - START_US for block in sieve.blocks(tmp_path / name, lambda _: None) for at in block.source_time_us]
+        assert (times, sorted(told)) == ([0, 2], refused)
+        assert sum(sieve.summary.refused.values()) == len(refused)
+
+
+@pytest.mark.parametrize("again", [[], ["--again"]])
+def test_a_folder_that_fed_one_gateway_is_not_taken_for_another(works: httpx.Client, tmp_path: Path, again: list[str]) -> None:
+    (tmp_path / "history.csv").write_text(CSV)
+    first = ["--admin-token", tmp_path / "data" / "admin.token"]
+    assert msgspec.json.decode(chejian("import", tmp_path / "history.csv", *options(works, tmp_path), *first, "--json"))["rows"] == 5
+    other = tmp_path / "other"
+    other.mkdir()
+    with gateway_in_thread(other) as url, httpx.Client(base_url=url, headers=bearer(admin_of(other))) as fresh:
+        token = ["--admin-token", other / "data" / "admin.token", *again]
+        said = chejian("import", tmp_path / "history.csv", *options(fresh, tmp_path), *token, code=2)
+        assert "does not know edge 'import'" in said and "--data" in said and "imported before" not in said
+        own = ["--register", tmp_path / "workshop.toml", "--url", url, "--data", other / "import", "--map", tmp_path / "map.toml"]
+        assert msgspec.json.decode(chejian("import", tmp_path / "history.csv", *own, *token, "--json"))["rows"] == 5
+        until(lambda: fresh.get("/v1/count").json()["rows"] == 5, "the second gateway has them, too")
+    # Enrolled there by hand, the folder still remembers batches that this gateway has never seen.
+    (tmp_path / "import" / "enrolment.json").rename(tmp_path / "import" / "enrolment.old")
+    third = tmp_path / "third"
+    third.mkdir()
+    with gateway_in_thread(third) as url, httpx.Client(base_url=url) as client:
+        token = ["--admin-token", third / "data" / "admin.token", *again]
+        said = chejian("import", tmp_path / "history.csv", *options(client, tmp_path), *token, code=2)
+        assert "holds 0 of the 1 batches" in said
 
 
 @pytest.mark.parametrize(("name", "content", "words"), [

@@ -29,10 +29,12 @@ TYPES = {"equipment": pa.string(), "name": pa.string(), "source_time_us": pa.int
 RENAME = {"m-1/old": "m-1/a", "m-2/old": "m-9/z"}
 
 
-def sums(pieces: list[Piece]) -> tuple[list[Reading], int]:
+def sums(pieces: list[Piece]) -> tuple[list[Reading], list[int], list[int]]:
+    """Readings, the lines where they stand, and the lines that are refused."""
     for piece in pieces:
         check_block(piece.block)
-    return [item for piece in pieces for item in piece.block.readings()], sum(item.rows for piece in pieces for item in piece.refused)
+    refused = sorted(line for piece in pieces for item in piece.refused for line in item.lines)
+    return [item for piece in pieces for item in piece.block.readings()], [line for piece in pieces for line in piece.lines.tolist()], refused
 
 
 @QUICK
@@ -44,7 +46,7 @@ def test_columns_and_rows_agree(tmp_path: Path, rows: list[dict[str, Any]], drop
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history_files, "_whole", lambda *_: None)
         one_by_one = sums(list(read(tmp_path / "a.parquet", RENAME, lambda _: False)))
-    assert whole == one_by_one and len(whole[0]) + whole[1] == len(rows)
+    assert whole == one_by_one and sorted(whole[1] + whole[2]) == list(range(2, len(rows) + 2))
 
 
 def test_other_types_of_columns(tmp_path: Path) -> None:
@@ -53,7 +55,8 @@ def test_other_types_of_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
     piece, = read(tmp_path / "a.parquet", {}, lambda _: False)
     assert [(item.signal, item.source_time_us, item.value) for item in piece.block.readings()] == [("m-1/a", 1_767_225_600_000_000, 1.5)]
-    assert sorted((item.reason, item.line) for item in piece.refused) == [("no signal id", 3), ("no time", 4)]
+    assert sorted((item.reason, item.lines) for item in piece.refused) == [("no signal id", [3]), ("no time", [4])]
+    assert piece.lines.tolist() == [2] and piece.names == {"m-1/a": "m-1/a", "m-1/b": "m-1/b"}
     pq.write_table(pa.table(table | {"value": ["1", "2", "x"]}), tmp_path / "b.parquet")
     assert columns_of(tmp_path / "b.parquet", {}) is None, "texts are read row by row"
 
