@@ -38,6 +38,8 @@ class Values(msgspec.Struct, frozen=True):
     i64: Ints
     text: dict[int, bytes]
     """Text by row."""
+    earlier: dict[int, tuple[int, ...]] = {}
+    """By row, where the line gives the field's name more than once: the kinds of the values before this one, which is the last."""
 
     def __len__(self) -> int:
         return len(self.series)
@@ -84,6 +86,7 @@ def _columns(lines: Sequence[Line]) -> Values:
     rows = [(line, field, number) for number, line in enumerate(lines) for field in line.fields]
     n = len(rows)
     f64, i64, text = np.zeros(n, np.float64), np.zeros(n, np.int64), {}
+    earlier = {row: line.earlier[field.name] for row, (line, field, _) in enumerate(rows) if field.name in line.earlier}
     for row, (_, field, _) in enumerate(rows):
         if isinstance(field.value, bytes):
             text[row] = field.value
@@ -95,7 +98,7 @@ def _columns(lines: Sequence[Line]) -> Values:
         names=_number(names, rows), series=np.array([names[line.key, field.name] for line, field, _ in rows], np.int32),
         line=np.array([number for _, _, number in rows], np.int32),
         time_ns=np.array([NO_TIME if line.time_ns is None else line.time_ns for line, _, _ in rows], np.int64),
-        kind=np.array([field.kind for _, field, _ in rows], np.uint8), f64=f64, i64=i64, text=text,
+        kind=np.array([field.kind for _, field, _ in rows], np.uint8), f64=f64, i64=i64, text=text, earlier=earlier,
     )
 
 
@@ -112,6 +115,7 @@ def _join(left: Values, right: Values) -> Values:
         np.concatenate([left.line, right.line + _count(left)]), np.concatenate([left.time_ns, right.time_ns]),
         np.concatenate([left.kind, right.kind]), np.concatenate([left.f64, right.f64]), np.concatenate([left.i64, right.i64]),
         left.text | {row + len(left): text for row, text in right.text.items()},
+        left.earlier | {row + len(left): kinds for row, kinds in right.earlier.items()},
     )
 
 

@@ -1,7 +1,7 @@
 """Which series of line protocol is which signal: the table [line_protocol] of gateway.toml. What it does not name is counted, not guessed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -22,7 +22,7 @@ ANY = "*"
 MOST_SERIES = 100_000
 MOST_TEXT = 2**18
 _PLACE = re.compile(r"\{([^{}]+)\}")
-_TYPES = {ValueKind.F64: "float", ValueKind.I64: "integer", ValueKind.TEXT: "string", UNSIGNED: "unsigned"}
+_TYPES: Mapping[int, str] = {ValueKind.F64: "float", ValueKind.I64: "integer", ValueKind.TEXT: "string", UNSIGNED: "unsigned"}
 
 
 class LineRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,13 +119,17 @@ class LineRules:
         textual = np.array([self._kinds[name] in (SignalKind.TEXT, SignalKind.EVENT) for name in used] or [False], np.bool_)
         is_text = values.kind == ValueKind.TEXT
         wrong = (signal >= 0) & (np.where(is_text, ~textual[signal], ~numeric[signal]) | (values.kind == UNSIGNED))
+        # Of a field that a line names twice the last value is stored, but each has to be of the field's type.
+        for row, kinds in values.earlier.items():
+            if signal[row] >= 0:
+                wrong[row] |= _misfit(self._kinds[used[int(signal[row])]], (*kinds, int(values.kind[row]))) is not None
         if not bool(wrong.any()):
             return wrong, ""
         row = int(np.flatnonzero(wrong)[0])
         key, field = values.names[int(values.series[row])]
-        has = "string" if self._kinds[used[int(signal[row])]] is SignalKind.TEXT else "float"
+        is_, has = _misfit(self._kinds[used[int(signal[row])]], (*values.earlier.get(row, ()), int(values.kind[row]))) or ("", "")
         what = f'input field "{_text(field)}" on measurement "{_text(split_key(key)[0])}"'
-        return wrong, f"field type conflict: {what} is type {_TYPES[int(values.kind[row])]}, already exists as type {has}"
+        return wrong, f"field type conflict: {what} is type {is_}, already exists as type {has}"
 
     def _count_unmapped(self, values: Values, signals: list[str | None], signal: NDArray[np.int32]) -> None:
         for number in np.unique(values.series[signal < 0]).tolist() if len(values) else ():
@@ -153,6 +157,15 @@ class LineRules:
             if signal in self._kinds:
                 return signal
         return None
+
+
+def _misfit(signal: SignalKind, kinds: Sequence[int]) -> tuple[str, str] | None:
+    """The first of a field's values in a line that does not fit: its type, and the type that the field has; None where all fit.
+
+    A signal of kind event takes numbers and texts: there the first value fixes the type, as a field's first point does in InfluxDB.
+    """
+    has = "string" if signal is SignalKind.TEXT or (signal is SignalKind.EVENT and kinds[0] == ValueKind.TEXT) else "float"
+    return next(((_TYPES[kind], has) for kind in kinds if kind == UNSIGNED or (kind == ValueKind.TEXT) != (has == "string")), None)
 
 
 def _text(raw: bytes) -> str:

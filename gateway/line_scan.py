@@ -47,6 +47,8 @@ class Line(msgspec.Struct, frozen=True):
     """Measurement and tags as written."""
     fields: list[Field]  # of a name that comes twice the last, as InfluxDB stores it
     time_ns: int | None
+    earlier: dict[bytes, tuple[int, ...]] = {}
+    """Of such a name the kinds of the values before the last: InfluxDB holds each of them against the field's type."""
 
 
 def split_lines(data: bytes) -> list[bytes]:
@@ -104,7 +106,14 @@ def scan_line(line: bytes, multiplier: int) -> Line:
     for field in fields:
         if (size := len(key) + 4 + len(field.name)) > MAX_KEY:
             raise BadLine(f"max key length exceeded: {size} > {MAX_KEY}")
-    return Line(key, list({field.name: field for field in fields}.values()), _scan_time(line, at, multiplier))
+    time_ns, last = _scan_time(line, at, multiplier), {field.name: field for field in fields}
+    if len(last) == len(fields):
+        return Line(key, fields, time_ns)
+    earlier: dict[bytes, tuple[int, ...]] = {}
+    for field in fields:
+        if field is not last[field.name]:
+            earlier[field.name] = (*earlier.get(field.name, ()), field.kind)
+    return Line(key, list(last.values()), time_ns, earlier)
 
 
 def scan_key(line: bytes) -> int:

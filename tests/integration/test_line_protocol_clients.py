@@ -112,6 +112,21 @@ def test_a_conflict_of_types_is_a_partial_write_and_the_rest_is_stored(works: Wo
     assert works.read("m-1/count", 1) == [(0, 3)]
 
 
+@pytest.mark.parametrize(("line", "is_", "has"), [
+    ('press parts="a",parts=2i', "string", "float"), ('press parts=2i,parts="a"', "string", "float"),
+    ('press parts=1i,program="A",parts="x",parts=3i', "string", "float"), ('press program=1,program="A"', "float", "string"),
+    ('press program="A",program=2i,program="B"', "integer", "string"),
+])
+def test_a_field_that_a_line_names_with_two_types_is_a_conflict_and_its_point_is_left_out(works: Works, line: str, is_: str, has: str) -> None:
+    """As `tsdb/field_validator.go` of InfluxDB 2 does it: every value of the field is held against its type, not only the one that is kept."""
+    field = "program" if line.startswith("press program") else "parts"
+    answer = works.write(f"{line} {NS}\npress parts=7i {NS + 1000}\npress parts=1i,parts=8.5 {NS + 2000}".encode())
+    assert answer.status_code == 422 and answer.json()["message"] == (
+        "failure writing points to database: partial write: field type conflict: "
+        f'input field "{field}" on measurement "press" is type {is_}, already exists as type {has} dropped=1')
+    assert works.read("m-1/count", 2) == [(1, 7), (2, 8.5)]
+
+
 def test_series_that_the_table_does_not_map_are_counted_once_in_quarantine(works: Works) -> None:
     for number in range(3):
         assert works.write(f"cpu,host=h usage={number} {NS}\npress,host=other watts=1 {NS}\nload,machine=m-9 load=1 {NS}".encode()).status_code == 204
