@@ -25,6 +25,7 @@ class _Ready(msgspec.Struct):
     archive_batches: int
     indexed_batches: int
     time_us: int
+    stuck: str = ""
 
 
 def look_at_gateway(file: Path, clock: Clock) -> list[Finding]:
@@ -71,7 +72,14 @@ def look_at_gateway(file: Path, clock: Clock) -> list[Finding]:
         for place in given.alerts.allow if given.alerts is not None else ():
             yield _reach("alerts 告警", *_host_port(f"//{place}"))
 
-    return [*found, *looked(f"gateway 网关 {file}", [places, port, engines, alerts])]
+    def platform() -> Iterator[Finding]:
+        north = given.northbound
+        if north is not None:
+            yield _reach("platform 平台", north.host, north.port)
+            if north.ca_file:
+                yield from look_at_certificate(Path(north.ca_file), clock())
+
+    return [*found, *looked(f"gateway 网关 {file}", [places, port, engines, alerts, platform])]
 
 
 def _look_at_port(url: str, clock: Clock) -> Iterator[Finding]:
@@ -93,7 +101,7 @@ def _look_at_port(url: str, clock: Clock) -> Iterator[Finding]:
         waiting = ready.archive_batches - ready.indexed_batches
         yield ok(what, f"a gateway runs there; {waiting} of {ready.archive_batches} batches wait for the engine")
     else:
-        yield bad(what, "a gateway runs there, but its line does not move", "look at its log: the engine takes no rows")
+        yield bad(what, f"a gateway runs there, but its line does not move: {ready.stuck}", "look at its log, its disk and its engine")
     apart_us = ready.time_us - (sent_us + got_us) // 2
     if abs(apart_us) > APART_US + (got_us - sent_us):
         yield bad("clock 时钟", f"the gateway's clock is {apart_us / 1e6:+.1f} s from this one's", "synchronise both machines with one time server")

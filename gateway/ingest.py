@@ -25,6 +25,10 @@ SILENT_S = 20.0
 SLOWEST_BYTES_S = 1_000
 """So is one that comes slower than this on the whole, once it has had `SILENT_S`."""
 
+STALLED_S = 30.0
+"""A commit that takes longer than this is stuck."""
+TRY_S = 1.0
+
 STATUS = {"sequence-gap": 409, "conflict": 409, "fenced": 403, "unknown-edge": 403, "bad-signature": 403, "wrong-provenance": 403, "invalid": 400}
 
 log = structlog.get_logger()
@@ -112,7 +116,24 @@ class Committer:
         self._archive, self._monitoring, self._committed = archive, monitoring, committed
         self._pending: list[_Request] = []
         self._lock = threading.Lock()
+        self._failing, self._begun_s, self._tried_s = False, 0.0, 0.0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="committer")
+
+    @property
+    def moving(self) -> bool:
+        """Whether batches can be stored: the last commit did not fail, and none has been under way for long."""
+        return not self._failing and not (self._begun_s and time.monotonic() - self._begun_s > STALLED_S)
+
+    def try_again(self) -> None:
+        """After a failed commit: whether the disk takes something again is seen without waiting for the next batch; at most once a second."""
+        if not self._failing or time.monotonic() - self._tried_s < TRY_S:
+            return
+        self._tried_s = time.monotonic()
+        try:
+            self._archive.set_meta("last-trial", str(time.time_ns() // 1000))
+        except ChejianError:
+            return
+        self._failing = False
 
     def submit(self, batches: list[tuple[Header, SealedBatch]]) -> Future[Acknowledgement]:
         """Commits these batches of one edge, in order.
@@ -146,14 +167,20 @@ class Committer:
             while self._pending and size < GROUP_BYTES:
                 group.append(self._pending.pop(0))
                 size += group[-1].size
-        started_s = time.monotonic()
+        self._begun_s = started_s = time.monotonic()
         try:
             pairs = [pair for request in group for pair in request.batches]
             results = self._archive.commit([batch for _, batch in pairs], [header for header, _ in pairs])
         except ChejianError as error:
+            if not self._failing:
+                log.error("batches cannot be stored", reason=str(error))
+            self._failing = True
             for request in group:
                 request.error = error
             return
+        finally:
+            self._begun_s = 0.0
+        self._failing = False
         self._monitoring.commit_seconds.observe(time.monotonic() - started_s)
         at = 0
         for request in group:

@@ -165,6 +165,17 @@ class BundleRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Sizes of the data log at which the evaluator has pinned checkpoints: proofs from there are included."""
 
 
+class QuarantineCount(msgspec.Struct):
+    """`GET /v1/quarantine/count`."""
+
+    records: int
+    """Each names a part, or the first row of a signal in one, and how many rows it stands for."""
+    more: bool
+    """Whether there are more than these: they are counted up to ten thousand."""
+    since_start: int
+    """Made since the gateway's start."""
+
+
 class CheckpointAnswer(msgspec.Struct):
     """`GET /v1/checkpoint`: signed notes (C2SP tlog-checkpoint) of the present sizes."""
 
@@ -224,6 +235,8 @@ class Readiness(msgspec.Struct):
     backlog_rows: int
     time_us: int
     """The gateway's clock, so that others can compare theirs."""
+    stuck: str = ""
+    """What does not move."""
 
 
 class EntryRow(msgspec.Struct):

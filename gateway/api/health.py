@@ -16,12 +16,15 @@ def routes(house: House) -> APIRouter:
     def alive() -> Response:
         return Response("alive\n", media_type="text/plain")
 
-    @router.get("/readyz", summary="Archive open, engine warm, writer moving; otherwise 503", responses=answers("Readiness"), openapi_extra=OPEN)
+    @router.get("/readyz", summary="Whether the line moves: batches can be stored, and the engine takes their rows; otherwise 503",
+                responses=answers("Readiness"), openapi_extra=OPEN)
     def ready() -> Response:
-        moving = house.writer.moving
-        state = Readiness(moving, house.archive.data_size, house.engine.cursor(), house.writer.backlog_rows, house.clock())
+        house.committer.try_again()
+        stuck = [] if house.committer.moving else ["the archive stores no batches"]
+        stuck += [] if house.writer.moving else ["the engine takes no rows"]
+        state = Readiness(not stuck, house.archive.data_size, house.engine.cursor(), house.writer.backlog_rows, house.clock(), "; ".join(stuck))
         answer = json_answer(state)
-        answer.status_code = 200 if moving else 503
+        answer.status_code = 503 if stuck else 200
         return answer
 
     @router.get("/metrics", summary="Prometheus exposition of the gateway's own counters", responses=answers("", media="text/plain"),

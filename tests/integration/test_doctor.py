@@ -1,6 +1,7 @@
 """The doctor on installations that are well, ill, and running; TLS by file; an InfluxDB that is set up."""
 
 import json
+import shutil
 import socket
 import ssl
 import subprocess
@@ -95,6 +96,53 @@ def test_folders_and_clock_are_looked_at_without_a_trace(tmp_path: Path) -> None
     assert {item.level for item in look_at_folder(tmp_path / "not" / "there")} <= {Level.OK, Level.WARNING, Level.BAD}
     list(look_at_folder(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("state", "max_error_us", "level", "words"), [
+    (0, 1_500, Level.OK, "within 1.5 ms"), (0, 400_000, Level.WARNING, "only to within 400 ms"), (5, 0, Level.WARNING, "not synchronised"),
+])
+def test_the_kernel_s_word_about_its_clock_is_told(
+    monkeypatch: pytest.MonkeyPatch, state: int, max_error_us: int, level: Level, words: str,
+) -> None:
+    class Kernel:
+        @staticmethod
+        def adjtimex(timex: Any) -> int:
+            timex._obj.maxerror = max_error_us
+            return state
+
+    monkeypatch.setattr("chejian.doctor_machine.ctypes.CDLL", lambda _: Kernel)
+    monkeypatch.setattr("chejian.doctor_machine.sys.platform", "linux")
+    finding, = look_at_clock()
+    assert (finding.level, words in finding.said, bool(finding.mend)) == (level, True, level is not Level.OK)
+
+
+@pytest.mark.parametrize(("free", "level"), [(2**40, Level.OK), (5 * 2**30, Level.WARNING), (2**30, Level.BAD)])
+def test_little_room_on_the_disk_is_told_before_it_stops_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: Level,
+) -> None:
+    monkeypatch.setattr("chejian.doctor_machine.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 0, free))  # type: ignore[attr-defined]
+    finding = next(look_at_folder(tmp_path))
+    assert finding.level is level and bool(finding.mend) is (level is not Level.OK)
+
+
+def test_a_disk_that_syncs_slowly_and_one_that_cannot_be_written_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chejian.doctor_machine.SLOW_SYNC_S", -1.0)
+    assert "to reach the disk" in [item.said for item in look_at_folder(tmp_path)][-1]
+
+    def refused(_: Path) -> float:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("chejian.doctor_machine._write_and_sync", refused)
+    last = list(look_at_folder(tmp_path))[-1]
+    assert last.level is Level.BAD and "cannot be written" in last.said
+
+
+def test_a_platform_that_is_away_and_its_certificate_are_told(tmp_path: Path) -> None:
+    certificate(tmp_path)
+    configure(tmp_path, free_port(), northbound='{ host = "127.0.0.1", port = 9, ca_file = "cert.pem" }')
+    found = look_at_gateway(tmp_path / "gateway.toml", lambda: time.time_ns() // 1000)
+    assert named(found, "平台").level is Level.BAD and "127.0.0.1:9" in named(found, "平台").said
+    assert named(found, "证书").level is Level.WARNING
 
 
 def test_the_command_says_it_in_words_and_in_its_exit_code(tmp_path: Path) -> None:
