@@ -114,7 +114,10 @@ def check_pin(item: Checkpoint, log: LogName, control: Control, size: int) -> in
     """
     left = here(item, log, control, size)
     if item.size > left and item.generation == control.generation:
-        raise Rejected(f"the {log} log has {size} entries, a pinned checkpoint {item.size}: it was cut at its end")
+        raise Rejected(
+            f"the {log} log has {size} entries, a pinned checkpoint {item.size}: it was cut at its end, or the checkpoint was pinned after "
+            "the bundle was made; ask for a bundle made now, or verify with the trust file from before the bundle"
+        )
     return max(0, item.size - left)
 
 

@@ -25,7 +25,7 @@ from tests.tamper.conftest import Good
 from tests.tamper.workbench import T0, WINDOW, Edge, Plant, readings_of
 from workshop.batch import Gap, Provenance
 from workshop.canonical import canonical_json
-from workshop.errors import ConfigError
+from workshop.errors import ConfigError, VerificationError
 from workshop.window import HOUR_US, SECOND_US, Window
 
 
@@ -58,6 +58,27 @@ def test_without_a_trust_file_it_is_consistent_and_its_signer_unknown(good: Good
     found = verify(good.folder, None)
     assert not found.ok and [step.n for step in found.steps if not step.ok] == [12]
     assert "signer unknown" in found.steps[-1].text and len(found.verdicts) == 4
+
+
+def test_a_trust_file_newer_than_the_bundle_is_told_from_a_cut_log_as_far_as_it_can_be(tmp_path: Path, good: Good) -> None:
+    """Nobody can see from a bundle alone whether its log was cut or it was made earlier: the message names both, and what to do."""
+    plant = Plant(tmp_path)
+    plant.run_story()
+    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "then.zip")
+    before, then = trust_of(plant.archive), tmp_path / "then.zip"
+    plant.run(T0 + 180 * SECOND_US, 20)
+    data = pin(before, [plant.archive.checkpoint("data")])
+    plant.archive.seal_checkpoint()
+    control = pin(before, [plant.archive.checkpoint("control")])
+    for log, n, newer in (("data", 5, data), ("control", 4, control)):
+        with pytest.raises(VerificationError) as failed:
+            verify(then, newer)
+        assert failed.value.step == n and f"the {log} log has" in str(failed.value) and "it was cut at its end, or" in str(failed.value)
+        assert "ask for a bundle made now, or verify with the trust file from before the bundle" in str(failed.value)
+    assert verify(then, before).ok
+    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "now.zip")
+    assert verify(tmp_path / "now.zip", control).ok, "a bundle made now holds under the newer file"
+    plant.archive.close()
 
 
 def test_exporting_again_gives_the_same_bytes(good: Good, tmp_path: Path) -> None:
