@@ -40,6 +40,9 @@ def rebuild(settings: GatewaySettings, clock: Clock, progress: Progress, *, seco
     archive = open_archive(settings, clock, register)
     try:
         present = archive.register() or register
+        if not second:
+            # What could not be indexed is a matter of batches and the present register: it is found anew. Pruned batches cannot be read again.
+            archive.forget_quarantine(archive.pruned_end)
         if settings.embedded_file(second=second) is None:
             settings.cursor_file(second=second).unlink(missing_ok=True)
             return _fill(archive, settings.open_engine(second=second), present, clock, progress)

@@ -16,6 +16,7 @@ SCHEMA = (
     "CREATE TABLE quarantine (edge TEXT, epoch INTEGER, seq INTEGER, equipment TEXT, row INTEGER, reason TEXT NOT NULL,"
     " PRIMARY KEY (edge, epoch, seq, equipment, row)) WITHOUT ROWID",
 )
+_IDENTITY = "(edge, epoch, seq, equipment, row)"
 _USABLE = "sha256 = ? AND (expires_us IS NULL OR expires_us > ?) AND NOT (once AND used_us IS NOT NULL)"
 
 
@@ -79,9 +80,34 @@ class ArchiveTables:
             with self._write_lock, self._db.transaction():
                 self._db.execute_many("INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", [msgspec.structs.astuple(row) for row in rows])
 
-    def quarantined(self, limit: int = 10_000) -> list[QuarantinedRow]:
-        """Quarantined rows in order of their identity."""
-        return [QuarantinedRow(*row) for row in self._reader.execute("SELECT * FROM quarantine LIMIT ?", (limit,))]
+    def forget_quarantine(self, first: int) -> None:
+        """Forgets the rows of batches from this data-log index on: whoever indexes these anew sets them aside anew, if still for a reason."""
+        sql = "SELECT 1 FROM batches b WHERE (b.edge, b.epoch, b.seq) = (quarantine.edge, quarantine.epoch, quarantine.seq) AND b.number >= ?"
+        with self._write_lock, self._db.transaction():
+            self._db.execute(f"DELETE FROM quarantine WHERE EXISTS ({sql})", (first,))  # noqa: S608 - fixed words
+
+    def quarantined(self, limit: int = 10_000, after: QuarantinedRow | None = None) -> list[QuarantinedRow]:
+        """Quarantined rows in order of their identity, from the first, or from the one behind `after`."""
+        behind = () if after is None else (after.edge, after.epoch, after.seq, after.equipment, after.row)
+        where = f" WHERE {_IDENTITY} > (?, ?, ?, ?, ?)" if behind else ""
+        sql = f"SELECT * FROM quarantine{where} ORDER BY edge, epoch, seq, equipment, row LIMIT ?"  # noqa: S608 - fixed words
+        return [QuarantinedRow(*row) for row in self._reader.execute(sql, (*behind, limit))]
+
+    def quarantined_last(self, limit: int) -> list[QuarantinedRow]:
+        """The rows of the newest batches of each edge, newest first; at most so many of each edge."""
+        found: list[QuarantinedRow] = []
+        edge = ""
+        # One look into the index for each edge: a scan would grow with the years.
+        while rows := self._reader.execute("SELECT edge FROM quarantine WHERE edge > ? ORDER BY edge LIMIT 1", (edge,)):
+            edge = str(rows[0][0])
+            sql = "SELECT * FROM quarantine WHERE edge = ? ORDER BY epoch DESC, seq DESC, equipment DESC, row DESC LIMIT ?"
+            found += [QuarantinedRow(*row) for row in self._reader.execute(sql, (edge, limit))]
+        return sorted(found, key=lambda row: (row.epoch, row.seq), reverse=True)
+
+    def quarantined_count(self, most: int = 10_000) -> int:
+        """How many rows there are, counted up to `most`."""
+        rows = self._reader.execute("SELECT count(*) FROM (SELECT 1 FROM quarantine LIMIT ?)", (most,))
+        return int(rows[0][0])
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""

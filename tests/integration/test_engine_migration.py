@@ -8,7 +8,7 @@ import pytest
 from gateway.rebuild import rebuild
 from gateway.settings import load_gateway, parse_gateway
 from tests.contracts.servers import Victoria, victoria
-from tests.unit.gateway.plant import START_US, Sender, admin_of, bearer, configure, gateway_in_thread, ramp, reading, until
+from tests.unit.gateway.plant import REGISTER, START_US, Sender, admin_of, bearer, configure, gateway_in_thread, ramp, reading, until
 from workshop.block import block_of, concat
 from workshop.errors import ConfigError
 from workshop.window import Window
@@ -70,6 +70,23 @@ def test_any_engine_is_filled_from_the_journal_with_progress(victoria: Victoria,
         assert len(engine.read(["m-1/gauge"], Window(START_US, START_US + 10**9))) == 30 and engine.cursor() == 3
         engine.close()
     assert rebuild(settings, lambda: START_US, lambda done, total: None, second=True) == 30, "again gives the same"
+
+
+def test_a_rebuild_under_a_mended_register_takes_what_was_set_aside_out_of_quarantine(tmp_path: Path) -> None:
+    edge, mended = Sender(), REGISTER.replace('{ name = "other",', '{ name = "added", role = "pressure", kind = "gauge", unit = "bar" },\n  { name = "other",')
+    with gateway_in_thread(tmp_path) as url, httpx.Client(base_url=url, headers=bearer(admin_of(tmp_path))) as client:
+        edge.enrol(client, admin_of(tmp_path))
+        rows = [reading(f"m-1/{name}", number, 1.0) for number, name in enumerate(("gauge", "added", "never"))]
+        assert edge.post(client, edge.seal(block_of(rows))).status_code == 200
+        until(lambda: client.get("/v1/quarantine/count").json()["records"] == 2, "set aside")
+    # The new register is logged at the gateway's next start, and counts for a rebuild from then on.
+    with gateway_in_thread(tmp_path, register_text=mended) as url, httpx.Client(base_url=url, headers=bearer(admin_of(tmp_path))) as client:
+        assert client.get("/v1/quarantine/count").json()["records"] == 2
+    for _ in range(2):
+        assert rebuild(load_gateway(tmp_path / "gateway.toml"), lambda: START_US, lambda done, total: None) == 2
+    with gateway_in_thread(tmp_path, register_text=mended) as url, httpx.Client(base_url=url, headers=bearer(admin_of(tmp_path))) as client:
+        assert [row["reason"] for row in client.get("/v1/quarantine").json()] == [
+            "signal 'm-1/never' is not in the register (1 rows from row 2 to row 2)"]
 
 
 @pytest.mark.parametrize(("tables", "words"), [
