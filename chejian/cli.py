@@ -65,6 +65,7 @@ def register_commands() -> None:
         evidence_witness,
         gateway,
         gateway_keeping,
+        gateway_looking,
         import_export,
         indicators,
         losses,
@@ -79,10 +80,9 @@ def register_commands() -> None:
     )
 
     groups = (
-        demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, register, analytics, indicators,
-        declare, losses, compare, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge, evidence_report, evidence_trust,
-        evidence_witness, import_export, doctor, trace,
-        quality, quality_vision,
+        demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, gateway_looking, register,
+        analytics, indicators, declare, losses, compare, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge,
+        evidence_report, evidence_trust, evidence_witness, import_export, doctor, trace, quality, quality_vision,
     )
     for module in groups:
         module.add_to(app)

@@ -230,7 +230,15 @@ def bearer_of(request: Request, access: Access, *schemes: str) -> Caller | None:
     token = token.strip()
     if scheme.lower() not in schemes or not token:
         return None
-    address = request.client.host if request.client else ""
+    return caller_of(token, request.client.host if request.client else "", access)
+
+
+def caller_of(token: str, address: str, access: Access) -> Caller | None:
+    """Who shows this token from this address; None when it is not valid.
+
+    Raises:
+        Refusal: 429, too many wrong tokens have come from this address.
+    """
     # Tokens that were good before pass a lock-out: a stranger behind the same address must not be able to stop an edge.
     if (wait_s := access.lockout.wait_s(address)) > 0 and not access.seen(token):
         raise Refusal(429, "locked-out", "too many wrong tokens from this address; try again later", retry_after_s=wait_s)

@@ -47,10 +47,11 @@ class Orders:
         with self._database.transaction():
             self._database.execute_many("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?)", rows)
 
-    def find(self, window: Window, limit: int = 1000) -> list[Order]:
-        """The orders whose planned times meet the window, by start."""
+    def find(self, window: Window, limit: int = 1000, after: tuple[int, str] | None = None) -> list[Order]:
+        """The orders whose planned times meet the window, by start and id; with `after`, those behind this start and id."""
         found = self._reader.execute(
-            "SELECT body FROM orders WHERE start_us < ? AND end_us > ? ORDER BY start_us, id LIMIT ?", (window.end_us, window.start_us, limit),
+            "SELECT body FROM orders WHERE start_us < ? AND end_us > ? AND (start_us, id) > (?, ?) ORDER BY start_us, id LIMIT ?",
+            (window.end_us, window.start_us, *(after or (-(2**63), "")), limit),
         )
         return [msgspec.json.decode(body, type=Order) for (body,) in found]
 
@@ -74,6 +75,18 @@ def parse_csv(text: str) -> list[Order]:
         except (msgspec.ValidationError, TypeError) as error:
             raise Rejected(f"orders, line {reader.line_num}: {error}; columns are {', '.join(COLUMNS)}") from error
     return found
+
+
+def csv_of(rows: Sequence[OrderRow]) -> str:
+    """What was ordered and what was finished, as CSV (RFC 4180); the columns of `parse_csv` and `finished`, empty where nothing is counted."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow((*COLUMNS, "finished"))
+    for row in rows:
+        values = (getattr(row.order, name) for name in COLUMNS)
+        said = ["true" if value is True else "false" if value is False else value for value in values]
+        writer.writerow((*said, row.finished))
+    return text.getvalue()
 
 
 def finished(order: Order, register: Workshop, engine: Engine, now_us: int) -> int | None:

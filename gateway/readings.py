@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -20,9 +20,9 @@ from workshop.wire import ReadingsAnswer
 
 CSV_TYPE, JSON_TYPE = "text/csv", "application/json"
 CSV_COLUMNS = ("signal", "source_time_us", "received_time_us", "value", "quality", "status")
-_FORMS = {
-    ARROW_TYPE: ARROW_TYPE, CSV_TYPE: CSV_TYPE, "text/*": CSV_TYPE, JSON_TYPE: JSON_TYPE, "application/*": JSON_TYPE, "*/*": JSON_TYPE, "": JSON_TYPE,
-}
+FORMS = {CSV_TYPE: CSV_TYPE, "text/*": CSV_TYPE, JSON_TYPE: JSON_TYPE, "application/*": JSON_TYPE, "*/*": JSON_TYPE, "": JSON_TYPE}
+"""What an Accept header may name, and what is given for it."""
+READING_FORMS = FORMS | {ARROW_TYPE: ARROW_TYPE}
 _ROUND_US = HOUR_US // 6
 _PAGE = re.compile(r"(\d{1,6})\.(-?\d{1,19})\.(\d{1,9})")
 
@@ -93,7 +93,7 @@ def in_order(block: Block, signals: Sequence[str]) -> Block:
     return block.take(np.lexsort((block.source_time_us, rank)))
 
 
-def media_of(accept: str) -> str:
+def media_of(accept: str, forms: Mapping[str, str] = READING_FORMS) -> str:
     """The form that an Accept header asks for: the named one with the highest weight, JSON for anything.
 
     Raises:
@@ -103,11 +103,11 @@ def media_of(accept: str) -> str:
     for item in accept.lower().split(","):
         kind, *rest = (piece.strip() for piece in item.split(";"))
         weight = next((piece[2:] for piece in rest if piece.startswith("q=")), "1")
-        form = _FORMS.get(kind, "")
+        form = forms.get(kind, "")
         if form and re.fullmatch(r"[01](\.\d{0,3})?", weight) and float(weight) > 0:
             ranked.append((-float(weight), form))
     if not ranked:
-        raise Refusal(406, "not-acceptable", f"readings come as {JSON_TYPE}, {CSV_TYPE} or {ARROW_TYPE}")
+        raise Refusal(406, "not-acceptable", f"this comes as {', '.join(sorted(set(forms.values())))}")
     return min(ranked, key=lambda item: item[0])[1]
 
 

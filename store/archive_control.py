@@ -149,11 +149,11 @@ class ControlLog(ArchiveTrees):
             return
         raise Rejected(f"checkpoint of {name}: {refused}")
 
-    def control_entries(self, first: int = 0, kind: str | None = None, end: int = 2**62) -> list[ControlEntry]:
-        """Entries with index in [first, end), all or those of one kind."""
+    def control_entries(self, first: int = 0, kind: str | None = None, end: int = 2**62, limit: int = -1) -> list[ControlEntry]:
+        """Entries with index in [first, end), all or those of one kind; the first `limit` of them, unless it is negative."""
         sql, values = "SELECT number, entry FROM control WHERE number >= ? AND number < ?", [first, end]
-        rows = self._reader.execute(f"{sql} ORDER BY number", values) if kind is None else self._reader.execute(
-            f"{sql} AND kind = ? ORDER BY number", [*values, kind]
+        rows = self._reader.execute(f"{sql} ORDER BY number LIMIT ?", [*values, limit]) if kind is None else self._reader.execute(
+            f"{sql} AND kind = ? ORDER BY number LIMIT ?", [*values, kind, limit]
         )
         entries = []
         for number, data in rows:

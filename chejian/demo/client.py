@@ -1,6 +1,7 @@
 """The demo as a client of the gateway's API: what an administrator, a viewer and an evaluator would ask."""
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,15 @@ class GatewayClient:
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON answer of a GET."""
         return self._ask("GET", path, params=parameters).json()
+
+    def pages(self, path: str, **parameters: Any) -> Iterator[Any]:
+        """The items of all pages of a list, page by page."""
+        page: str | None = None
+        while True:
+            answer = self._ask("GET", path, params=parameters | ({"page": page} if page is not None else {}))
+            yield from answer.json()
+            if (page := answer.headers.get("x-next-page")) is None:
+                return
 
     def post(self, path: str, body: Any) -> Any:
         """The JSON answer of a POST."""

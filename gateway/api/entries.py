@@ -5,13 +5,14 @@ from fractions import Fraction
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from analytics.declared_figures import fault_of
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
+from gateway.paging import NEXT_PAGE
 from gateway.problems import Refusal
 from gateway.shapes import EntryRow, NewChallenge
 from store.control_kinds import KINDS, Announcement, Body, Commitment, Declaration, Feedback, Import, Prediction
@@ -21,6 +22,8 @@ from workshop.errors import Rejected
 
 SHAPES = (Announcement, Commitment, Declaration, Feedback, Import, Prediction)
 DIGEST = re.compile("[0-9a-f]{64}")
+First = Annotated[int, Query(ge=0, le=2**53 - 1, description="Index in the control log to begin at: x-next-page of the answer before")]
+Limit = Annotated[int | None, Query(ge=1, le=100_000, description="Most entries; without it all")]
 _ENGINEERS = (Role.ENGINEER, Role.ADMIN)
 _LISTS: tuple[tuple[str, str, tuple[Role, ...], bool], ...] = (
     ("commitments", "commitment", _ENGINEERS, False),
@@ -38,8 +41,17 @@ def routes(house: House) -> APIRouter:
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE, derived=True))]
     evaluator = Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR))]
 
-    def rows(kind: str) -> list[EntryRow]:
-        return [EntryRow(entry.index, entry.kind, entry.time_us, entry.author, entry.body) for entry in house.archive.control_entries(0, kind)]
+    def rows(kind: str, first: int = 0, limit: int = -1) -> list[EntryRow]:
+        found = house.archive.control_entries(first, kind, limit=limit)
+        return [EntryRow(entry.index, entry.kind, entry.time_us, entry.author, entry.body) for entry in found]
+
+    def some(kind: str, first: int, limit: int | None) -> Response:
+        """All entries of a kind from an index on, or the first of them and in the header where the others begin."""
+        found = rows(kind, first, -1 if limit is None else limit + 1)
+        answer = json_answer(found[:limit])
+        if limit is not None and len(found) > limit:
+            answer.headers[NEXT_PAGE] = str(found[limit].index)
+        return answer
 
     def row(index: int) -> EntryRow:
         entry = house.archive.control_entries(index, end=index + 1)[0]
@@ -64,8 +76,8 @@ def routes(house: House) -> APIRouter:
             return json_answer(row(await run_in_threadpool(house.archive.add, given, author=caller.author)))
 
         @router.get(f"/v1/{path}", summary=f"All control entries of kind {kind}", responses=answers("EntryRow", many=True), name=f"get_{path}")
-        def get(_: reader) -> Response:
-            return json_answer(rows(kind))
+        def get(_: reader, page: First = 0, limit: Limit = None) -> Response:
+            return some(kind, page, limit)
 
     for entry in _LISTS:
         add_list(*entry)
@@ -82,8 +94,10 @@ def routes(house: House) -> APIRouter:
 
     @router.get("/v1/audit", summary="Who did what at the gateway, and alarms about edges, in the order of the log",
                 responses=answers("EntryRow", many=True))
-    def audit(_: Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR, Role.ADMIN))]) -> Response:
-        return json_answer(rows("audit"))
+    def audit(
+        _: Annotated[Caller, Depends(needs(house.access, Role.EVALUATOR, Role.ADMIN))], page: First = 0, limit: Limit = None,
+    ) -> Response:
+        return some("audit", page, limit)
 
     return router
 

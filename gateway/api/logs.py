@@ -8,12 +8,15 @@ from evidence.trust import trust_of
 from gateway.auth import PEOPLE, Caller, needs
 from gateway.documents import answers, json_answer
 from gateway.house import House
-from gateway.shapes import CheckpointAnswer, GapRow, ProofAnswer
+from gateway.paging import NEXT_PAGE, Number, key_of, page_after
+from gateway.shapes import CheckpointAnswer, GapRow, ProofAnswer, QuarantineCount
+from store.archive import QuarantinedRow
 from workshop.window import Window
 
 Log = Literal["data", "control"]
 Time = Annotated[int, Query(ge=-(2**62), le=2**62, description="µs UTC")]
 Size = Annotated[int, Query(ge=0)]
+MOST_COUNTED = 10_000
 
 
 def routes(house: House) -> APIRouter:
@@ -28,8 +31,26 @@ def routes(house: House) -> APIRouter:
         return json_answer([GapRow(edge, list(gap.signals), gap.from_us, gap.to_us, gap.reason) for edge, gap in found])
 
     @router.get("/v1/quarantine", summary="Rows that the engine could not take, with the reason", responses=answers("QuarantinedRow", many=True))
-    def quarantine(_: reader, limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000) -> Response:
-        return json_answer(house.archive.quarantined(limit))
+    def quarantine(
+        _: reader,
+        limit: Annotated[int, Query(ge=1, le=100_000, description="Most rows; the header x-next-page names the page that follows")] = 10_000,
+        page: Annotated[str | None, Query(description="x-next-page of the answer before")] = None,
+        newest: Annotated[bool, Query(description="Of each edge those of its newest batches, newest first, without pages")] = False,
+    ) -> Response:
+        if newest:
+            return json_answer(house.archive.quarantined_last(limit)[:limit])
+        key = key_of(page, tuple[str, Number, Number, str, Number])
+        rows = house.archive.quarantined(limit + 1, None if key is None else QuarantinedRow(*key, ""))
+        answer = json_answer(rows[:limit])
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            answer.headers[NEXT_PAGE] = page_after((last.edge, last.epoch, last.seq, last.equipment, last.row))
+        return answer
+
+    @router.get("/v1/quarantine/count", summary="How many records there are in quarantine, and since the start", responses=answers("QuarantineCount"))
+    def quarantine_count(_: reader) -> Response:
+        records = house.archive.quarantined_count(MOST_COUNTED + 1)
+        return json_answer(QuarantineCount(min(records, MOST_COUNTED), records > MOST_COUNTED, house.monitoring.quarantined_total))
 
     @router.get("/v1/checkpoint", summary="Signed checkpoints of both logs at their present sizes", responses=answers("CheckpointAnswer"))
     def checkpoint(_: reader) -> Response:

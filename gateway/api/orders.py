@@ -11,7 +11,9 @@ from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import JSON_BYTES, answers, json_answer
 from gateway.house import House
 from gateway.ingest import read_body
-from gateway.orders import MOST_ORDERS, OrderRow, finished, parse_csv
+from gateway.orders import MOST_ORDERS, OrderRow, csv_of, finished, parse_csv
+from gateway.paging import NEXT_PAGE, Number, key_of, page_after
+from gateway.readings import CSV_TYPE, FORMS, media_of
 from gateway.shapes import OrdersAnswer
 from workshop.canonical import sha256_hex
 from workshop.errors import Rejected
@@ -22,6 +24,9 @@ SHAPES = (Order, OrderRow)
 _BODY = {"requestBody": {"required": True, "content": {
     "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Order"}}}, "text/csv": {"schema": {"type": "string"}},
 }}}
+
+_ANSWERS = answers("OrderRow", many=True)
+_ANSWERS[200]["content"] |= {CSV_TYPE: {"schema": {"type": "string"}}}
 
 
 def routes(house: House) -> APIRouter:
@@ -41,12 +46,24 @@ def routes(house: House) -> APIRouter:
         await run_in_threadpool(house.access.audit, "orders", caller.author, orders=len(orders), sha256=sha256_hex(data))
         return json_answer(OrdersAnswer(len(orders)))
 
-    @router.get("/v1/orders", summary="Orders whose planned times meet the window, with the good pieces counted",
-                responses=answers("OrderRow", many=True))
-    def orders(_: reader, from_us: Time, to_us: Time, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
-        now_us = house.clock()
-        found = house.orders.find(Window(from_us, to_us), limit)
-        return json_answer([OrderRow(order, finished(order, house.register, house.engine, now_us)) for order in found])
+    @router.get("/v1/orders", summary="Orders whose planned times meet the window, with the good pieces counted, as JSON or CSV",
+                responses=_ANSWERS)
+    def orders(
+        request: Request,
+        _: reader,
+        from_us: Time,
+        to_us: Time,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Most orders; the header x-next-page names the page with those that follow")] = 200,
+        page: Annotated[str | None, Query(description="x-next-page of the answer before")] = None,
+    ) -> Response:
+        media, now_us = media_of(request.headers.get("accept", "*/*"), FORMS), house.clock()
+        found = house.orders.find(Window(from_us, to_us), limit + 1, key_of(page, tuple[Number, str]))
+        rows = [OrderRow(order, finished(order, house.register, house.engine, now_us)) for order in found[:limit]]
+        answer = Response(csv_of(rows), media_type=f"{CSV_TYPE}; charset=utf-8; header=present") if media == CSV_TYPE else json_answer(rows)
+        answer.headers["vary"] = "accept"
+        if len(found) > limit:
+            answer.headers[NEXT_PAGE] = page_after((rows[-1].order.planned_start_us, rows[-1].order.id))
+        return answer
 
     return router
 

@@ -11,11 +11,11 @@ from gateway.auth import Role
 from gateway.documents import OPEN, answers, body, json_answer, json_body
 from gateway.house import House
 from gateway.ingest import read_body
+from gateway.plain_page import plain_page as _page
 from gateway.problems import Refusal
 from gateway.shapes import Setup, TokenAnswer
 
 _BYTES = 4096
-_STYLE = "<style>body{font:16px sans-serif;max-width:42em;margin:3em auto}code{font-size:1.1em;word-break:break-all}button{font-size:1em}</style>"
 
 
 def routes(house: House) -> APIRouter:
@@ -54,8 +54,3 @@ def routes(house: House) -> APIRouter:
         )
 
     return router
-
-
-def _page(inside: str, status: int = 200) -> HTMLResponse:
-    head = f"<!doctype html><html lang=zh><meta charset=utf-8><title>chejian</title>{_STYLE}<h1>车间 chejian</h1>"
-    return HTMLResponse(f"{head}{inside}</html>", status)

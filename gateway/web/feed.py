@@ -8,7 +8,17 @@ import httpx
 import msgspec
 import structlog
 
-from gateway.web.shapes import Definition, EdgeAnswer, LatestAnswer, RegisterAnswer, ResultAnswer, VerdictAnswer, decode
+from gateway.web.shapes import (
+    Definition,
+    EdgeAnswer,
+    LatestAnswer,
+    QuarantineCount,
+    QuarantineRow,
+    RegisterAnswer,
+    ResultAnswer,
+    VerdictAnswer,
+    decode,
+)
 from workshop.register import Workshop
 from workshop.window import HOUR_US
 from workshop.wire import LatestReading
@@ -17,6 +27,7 @@ LIVE_S = 0.5
 FIGURES_S = 5.0
 DEFAULT_WINDOW_US = 8 * HOUR_US
 ALARM_US = 24 * HOUR_US
+QUARANTINE_ROWS = 8
 
 SHOWN = (
     "networking_rate_all", "networking_rate_digital", "key_process_nc_rate", "defect_rate", "availability", "effectiveness", "quality_ratio", "oee",
@@ -40,6 +51,9 @@ class Snapshot(msgspec.Struct):
     provenances: tuple[str, ...] = ()
     alarmed: tuple[str, ...] = ()
     """Edges about which an alarm was raised within the last day."""
+    quarantined: QuarantineCount = msgspec.field(default_factory=lambda: QuarantineCount(0))
+    quarantine: list[QuarantineRow] = []
+    """Some of the newest."""
     window_us: tuple[int, int] = (0, 0)
     trouble: str = ""
     """Key of the word that says why nothing new comes; empty while all is well."""
@@ -83,6 +97,10 @@ class Feed:
         self.now.provenances = tuple(sorted({edge.provenance for edge in edges if edge.revoked_us is None and edge.provenance != "derived"}))
         since_us = self.now.time_us - ALARM_US
         self.now.alarmed = tuple(sorted({edge.edge for edge in edges for alarm in edge.alarms if alarm.time_us > since_us}))
+        count: QuarantineCount = await self._get("/v1/quarantine/count", QuarantineCount)
+        newest = {"newest": 1, "limit": QUARANTINE_ROWS}
+        rows: list[QuarantineRow] = await self._get("/v1/quarantine", list[QuarantineRow], newest) if count.records else []
+        self.now.quarantined, self.now.quarantine = count, rows
         end = self.now.time_us
         start = self.window_from_us if self.window_from_us is not None else end - DEFAULT_WINDOW_US
         window = {"from_us": min(start, end), "to_us": end}

@@ -128,6 +128,7 @@ class Page:
         self.indicators: dict[str, IndicatorWidget] = {}
         self.verdicts: dict[str, VerdictWidget] = {}
         self.tallied: object = None
+        self.quarantined: object = None
         ui.add_css(CSS)
         self._header()
         self.banner = text("cj-banner").props("role=alert")
@@ -153,6 +154,12 @@ class Page:
                     with box("cj-head"):
                         self._heading("verdicts")
                     self.verdict_box = box("cj-verdicts")
+            self.quarantine = box("cj-quarantine cj-empty")
+            with self.quarantine:
+                with box("cj-head"):
+                    self._heading("quarantine")
+                    self.quarantine_count = text("cj-side")
+                self.quarantine_box = box("cj-panel")
             text("cj-limits", say(language, "limits"))
 
     def show(self, view: Overview) -> None:
@@ -164,6 +171,7 @@ class Page:
         if set(self.main.classes) != set(wanted.split()):
             self.main.classes(replace=wanted)
         self._show_tally(view.tally)
+        self._show_quarantine(view)
         if list(self.tiles) != [each.equipment for each in view.tiles]:
             self.tile_box.clear()
             with self.tile_box:
@@ -198,6 +206,19 @@ class Page:
 
     def _heading(self, key: str) -> None:
         text("cj-h2", say(self.language, key)).props("role=heading aria-level=2")
+
+    def _show_quarantine(self, view: Overview) -> None:
+        if (view.quarantined, view.quarantine) == self.quarantined:
+            return
+        self.quarantined = view.quarantined, view.quarantine
+        self.quarantine.classes(replace="cj-quarantine" if view.quarantined else "cj-quarantine cj-empty")
+        self.quarantine_count.text = view.quarantined
+        self.quarantine_box.clear()
+        with self.quarantine_box:
+            for line in view.quarantine:
+                with box("cj-refused"):
+                    text("cj-where", line.where)
+                    text("cj-reason", line.reason)
 
     def _show_tally(self, tally: tuple[tuple[str, str, int], ...]) -> None:
         if tally == self.tallied:

@@ -94,6 +94,23 @@ class EdgeAnswer(msgspec.Struct):
     alarms: list[EdgeAlarm] = []
 
 
+class QuarantineCount(msgspec.Struct):
+    """`GET /v1/quarantine/count`."""
+
+    records: int
+    more: bool = False
+
+
+class QuarantineRow(msgspec.Struct):
+    """One row of `GET /v1/quarantine`."""
+
+    edge: str
+    seq: int
+    equipment: str
+    row: int
+    reason: str
+
+
 def decode(body: bytes, shape: Any, list_name: str = "") -> Any:
     """The answer as this shape; a list may also come as an object that holds it under `list_name`.
 

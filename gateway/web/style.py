@@ -101,5 +101,9 @@ body { background: var(--ground); color: var(--ink); font-size: 14px; line-heigh
 .outcome-undetermined { --tone: var(--waiting); --wash: var(--waiting-soft); }
 .outcome-not_applicable { --tone: var(--off); --wash: var(--off-soft); }
 .cj-stale .cj-tiles { opacity: .42; filter: grayscale(.8); }
+.cj-quarantine { margin-top: 18px; }
+.cj-quarantine.cj-empty { display: none; }
+.cj-refused { padding: 6px 14px; border-top: 1px solid var(--line); }
+.cj-refused:first-child { border-top: 0; }
 .cj-limits { margin-top: 14px; font-size: 11.5px; color: var(--faint); }
 """

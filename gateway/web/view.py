@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.web.feed import Snapshot
 from gateway.web.figures import DASH, clock_text, decimal, reading_text, share, window_text, with_unit
-from gateway.web.shapes import Definition, ResultAnswer, VerdictAnswer
+from gateway.web.shapes import Definition, QuarantineRow, ResultAnswer, VerdictAnswer
 from gateway.web.words import say
 from workshop.reading import Quality
 from workshop.register import Equipment
@@ -73,6 +73,13 @@ class VerdictCard(msgspec.Struct, frozen=True):
     as_of: str
 
 
+class QuarantineLine(msgspec.Struct, frozen=True):
+    """Rows that no engine could take: where they stand and why. Text from outside."""
+
+    where: str
+    reason: str
+
+
 class Overview(msgspec.Struct, frozen=True):
     """The whole page."""
 
@@ -89,6 +96,9 @@ class Overview(msgspec.Struct, frozen=True):
     indicators: tuple[IndicatorRow, ...]
     verdicts: tuple[VerdictCard, ...]
     figures_note: str
+    quarantined: str
+    """How many records are in quarantine; empty where there is none."""
+    quarantine: tuple[QuarantineLine, ...]
 
 
 def overview(now: Snapshot, language: str) -> Overview:
@@ -117,6 +127,8 @@ def overview(now: Snapshot, language: str) -> Overview:
         ),
         verdicts=tuple(verdict_card(number, each, language) for number, each in enumerate(now.verdicts)),
         figures_note=figures_note,
+        quarantined=f"{now.quarantined.records}{'+' if now.quarantined.more else ''} · /v1/quarantine" if now.quarantined.records else "",
+        quarantine=tuple(quarantine_line(row, language) for row in now.quarantine),
     )
 
 
@@ -188,6 +200,14 @@ def verdict_card(number: int, verdict: VerdictAnswer, language: str) -> VerdictC
     clause = f"{say(language, 'clause')} {verdict.clause}" if verdict.clause else say(language, "own_claim")
     as_of = f"{say(language, 'as_of')} {verdict.as_of}"
     return VerdictCard(f"{number}:{verdict.claim}", outcome, say(language, verdict.outcome), title, clause, figures, reason, as_of)
+
+
+def quarantine_line(row: QuarantineRow, language: str) -> QuarantineLine:
+    """A record of the quarantine: edge, batch, equipment and row, as far as it has them."""
+    if not row.seq:  # of line protocol: it never was in a batch
+        return QuarantineLine(row.edge, row.reason)
+    number = say(language, "whole_part") if row.row < 0 else f"{say(language, 'row')} {row.row}"
+    return QuarantineLine(f"{row.edge} · {say(language, 'batch')} {row.seq} · {row.equipment} · {number}", row.reason)
 
 
 def _place_of(definition: Definition) -> tuple[int, str]:

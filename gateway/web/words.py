@@ -63,6 +63,11 @@ WORDS: dict[str, Word] = {
     "refuted": Word("不属实", "Refuted"),
     "undetermined": Word("证据不足", "Undetermined"),
     "not_applicable": Word("不适用", "Not applicable"),
+    # rows that no engine could take
+    "quarantine": Word("隔离区：无法入库的数据行", "Quarantine: rows that could not be indexed"),
+    "batch": Word("批次", "batch"),
+    "row": Word("行", "row"),
+    "whole_part": Word("整个分片", "the whole part"),
     # figures on a tile, by role
     "spindle_load": Word("主轴负载", "Spindle load"),
     "active_power": Word("功率", "Power"),

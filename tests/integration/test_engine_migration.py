@@ -73,7 +73,8 @@ def test_any_engine_is_filled_from_the_journal_with_progress(victoria: Victoria,
 
 
 def test_a_rebuild_under_a_mended_register_takes_what_was_set_aside_out_of_quarantine(tmp_path: Path) -> None:
-    edge, mended = Sender(), REGISTER.replace('{ name = "other",', '{ name = "added", role = "pressure", kind = "gauge", unit = "bar" },\n  { name = "other",')
+    added = '{ name = "added", role = "pressure", kind = "gauge", unit = "bar" },'
+    edge, mended = Sender(), REGISTER.replace('{ name = "other",', f'{added}\n  {{ name = "other",')
     with gateway_in_thread(tmp_path) as url, httpx.Client(base_url=url, headers=bearer(admin_of(tmp_path))) as client:
         edge.enrol(client, admin_of(tmp_path))
         rows = [reading(f"m-1/{name}", number, 1.0) for number, name in enumerate(("gauge", "added", "never"))]

@@ -35,7 +35,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
         "/v1/equipment", "/v1/signals", "/v1/count", "/v1/touched?since=0", f"/v1/readings?signal=m-1/gauge&{WINDOW}",
         f"/v1/aggregate?signal=m-1/gauge&step_us=1000000&{WINDOW}", "/v1/indicators", f"/v1/indicators/networking_rate_all?{WINDOW}",
         f"/v1/indicators/networking_rate_all/groups?by=class&{WINDOW}",
-        f"/v1/components?indicator=oee&{WINDOW}", "/v1/edges", "/v1/gaps", "/v1/quarantine", "/v1/checkpoint", "/v1/trust",
+        f"/v1/components?indicator=oee&{WINDOW}", "/v1/edges", "/v1/gaps", "/v1/quarantine", "/v1/quarantine/count", "/v1/checkpoint", "/v1/trust",
         "/v1/proof/consistency?log=control&old=1&new=1", "/v1/proof/inclusion?log=data&index=0&size=1", "/v1/tile/data/0/000.p/1",
         "/v1/entries?kind=audit", "/v1/checkpoint/cosignatures", "/v1/commitments", "/v1/declarations", "/v1/predictions", "/v1/feedback",
         "/v1/announcements", "/v1/imports", "/v1/challenges", f"/v1/orders?{WINDOW}", f"/v1/northbound?{WINDOW}", f"/v1/verdicts?{WINDOW}",

@@ -105,6 +105,8 @@ def answers() -> dict[str, Any]:
         "/v1/edges": [{"edge": "edge-1", "provenance": "simulated", "revoked_us": None}],
         "/v1/indicators": DEFINITIONS,
         "/v1/verdicts": VERDICTS,
+        "/v1/quarantine/count": {"records": 0, "more": False, "since_start": 0},
+        "/v1/quarantine": [],
     }
     for name, (value, low, high, coverage) in FIGURES.items():
         counted = name == "defect_rate"

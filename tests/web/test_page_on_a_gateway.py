@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deploy.prepare import enrol
-from tests.unit.gateway.plant import REGISTER, admin_of, gateway_in_thread
+from tests.unit.gateway.plant import REGISTER, admin_of, bearer, gateway_in_thread
 from tests.web.browser import Browser, needs_chromium, poll
 from tests.web.stand_in import ROOT
 from workshop.register_file import parse_register
@@ -79,3 +79,32 @@ def test_names_with_html_and_paths_are_shown_as_text(tmp_path: Path, serve_page:
         browser.open(serve_page(url, token=admin_of(tmp_path)) + "/en")
         browser.wait_for(HOSTILE)
         assert browser.evaluate("document.title") != "1" and browser.evaluate("document.querySelectorAll('img[src=x]').length") == 0
+
+
+LINE_TABLE = '{ map = [{ measurement = "press", field = "program", signal = "m-1/text" }, { signal = "{machine}/gauge", field = "load" }] }'
+HOSTILE_NAMES = (
+    HOSTILE, "../../../../etc/passwd", "..\\..\\windows\\win.ini", "%2e%2e%2fetc", "{{7*7}}", "m-1/../m-2", "\u202e1-m", "a\nb", "a" * 5000,
+)
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in ", =" else sign for sign in text)
+
+
+@needs_chromium
+def test_hostile_names_and_values_of_line_protocol_reach_the_page_as_text(tmp_path: Path, serve_page: Callable[..., str], browser: Browser) -> None:
+    with gateway_in_thread(tmp_path, line_protocol=LINE_TABLE) as url, httpx.Client(base_url=url, headers=bearer(admin_of(tmp_path))) as client:
+        for name in HOSTILE_NAMES:
+            line = f"load,machine={escaped(name)} load=1"
+            answer = client.post("/api/v2/write?org=chejian&bucket=chejian", content=line.encode())
+            assert answer.status_code in (204, 400), (name, answer.text)
+        text = HOSTILE.replace('"', '\\"')
+        assert client.post("/api/v2/write?org=chejian&bucket=chejian", content=f'press program="{text}"'.encode()).status_code == 204
+        poll(lambda: client.get("/v1/count").json()["rows"] == 1, "the one value that has a signal is kept")
+        reasons = [row["reason"] for row in client.get("/v1/quarantine").json()]
+        assert any(HOSTILE in reason.replace("\\ ", " ").replace("\\=", "=") for reason in reasons) and all(len(one) < 1000 for one in reasons)
+        before = {file.name for file in tmp_path.rglob("*")}
+        browser.open(serve_page(url, token=admin_of(tmp_path)) + "/en")
+        browser.wait_for("Quarantine: rows that could not be indexed", "line-protocol", "onerror", "etc/passwd")
+        assert browser.evaluate("document.title") != "1" and browser.evaluate("document.querySelectorAll('.cj-quarantine img').length") == 0
+        assert "passwd" not in {file.name for file in tmp_path.rglob("*")} - before and client.get("/healthz").status_code == 200

@@ -7,7 +7,16 @@ import pytest
 
 from gateway.web.feed import Snapshot
 from gateway.web.figures import clock_text, decimal, percent, reading_text, share, window_text, with_unit
-from gateway.web.shapes import Definition, LatestAnswer, RegisterAnswer, ResultAnswer, VerdictAnswer, decode
+from gateway.web.shapes import (
+    Definition,
+    LatestAnswer,
+    QuarantineCount,
+    QuarantineRow,
+    RegisterAnswer,
+    ResultAnswer,
+    VerdictAnswer,
+    decode,
+)
 from gateway.web.view import overview
 from gateway.web.words import UNITS, WORDS, say, unit_word
 from tests.web.stand_in import NOW_US, answers
@@ -103,6 +112,20 @@ def test_an_unknown_outcome_is_shown_as_it_is_in_the_colour_of_doubt() -> None:
     now.verdicts[0].outcome = "postponed"
     card = overview(now, "en").verdicts[0]
     assert (card.outcome, card.outcome_text) == ("undetermined", "postponed")
+
+
+def test_rows_in_quarantine_are_shown_with_their_place_and_reason() -> None:
+    now = snapshot()
+    assert (overview(now, "en").quarantined, overview(now, "en").quarantine) == ("", ())
+    now.quarantined = QuarantineCount(10_000, more=True)
+    now.quarantine = [QuarantineRow("edge-1", 7, "cnc-01", 3, "not in the register"), QuarantineRow("edge-1", 7, "cnc-02", -1, "spoiled"),
+                      QuarantineRow("line-protocol", 0, "", 2**40, "cpu,host=h usage: no row")]
+    view = overview(now, "en")
+    assert view.quarantined == "10000+ · /v1/quarantine"
+    assert [line.where for line in view.quarantine] == [
+        "edge-1 · batch 7 · cnc-01 · row 3", "edge-1 · batch 7 · cnc-02 · the whole part", "line-protocol"]
+    assert [line.reason for line in view.quarantine] == ["not in the register", "spoiled", "cpu,host=h usage: no row"]
+    assert overview(now, "zh").quarantine[0].where == "edge-1 · 批次 7 · cnc-01 · 行 3"
 
 
 def test_lists_may_come_in_an_object() -> None:
