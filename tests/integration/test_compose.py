@@ -11,7 +11,7 @@ import pytest
 
 from tests.contracts.servers import PROGRAM as VICTORIA
 from tests.integration.compose_stack import ABSENT, SERVICES
-from tests.integration.test_edge_mqtt import MOSQUITTO
+from tests.integration.mqtt_plant import MOSQUITTO
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.edge_mqtt import measure
-from tests.integration.test_edge_mqtt import MOSQUITTO
+from tests.integration.mqtt_plant import MOSQUITTO
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")]
 

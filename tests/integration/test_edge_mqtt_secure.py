@@ -20,7 +20,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.source import MappedSignal, Source, SourceContext, open_source
-from tests.integration.test_edge_mqtt import AS_ROOT, MOSQUITTO, Broker
+from tests.integration.mqtt_plant import AS_ROOT, MOSQUITTO, Broker
 from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
 from workshop.errors import ConfigError, NotConnected
 from workshop.signal import SignalKind

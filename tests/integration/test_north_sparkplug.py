@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from gateway.settings import parse_gateway
+from tests.integration.mqtt_plant import Broker
 from tests.integration.sparkplug_host import Host
-from tests.integration.test_edge_mqtt import Broker
 from tests.integration.test_northbound import LINKED, broker
 from tests.unit.edge.rig import Record, running_edge, settings_of
 from tests.unit.edge.rig import until as soon

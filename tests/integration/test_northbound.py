@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.north_log import ConnectedTimes
 from gateway.settings import parse_gateway
-from tests.integration.test_edge_mqtt import MOSQUITTO, Broker
+from tests.integration.mqtt_plant import MOSQUITTO, Broker
 from tests.unit.gateway.plant import PATIENCE_S, REGISTER, START_US, Sender, admin_of, bearer, gateway_in_thread, ramp, until
 from workshop.errors import ConfigError
 from workshop.window import Window

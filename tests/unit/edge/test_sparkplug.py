@@ -1,123 +1,16 @@
-"""Sparkplug without a broker: values, order, births, deaths, rebirth requests. Payloads are made by the wire's rules, not by our own classes."""
+"""Sparkplug without a broker: order, births, deaths, rebirth requests, and whatever bytes may come."""
 
-import struct
-from collections.abc import Iterable
-from typing import Any
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.gathering import Gathering
-from edge.source import MappedSignal
 from edge.sparkplug.births import MOST_METRICS
-from edge.sparkplug.node import EdgeNode, Timing
 from edge.sparkplug.order import Order
 from edge.sparkplug.payload import bd_seq_of, decode, rebirth_request, value_of
 from tests.integration import sparkplug_host
+from tests.unit.edge.rig_sparkplug import MS, US, Seen, data, death, device_birth, field, metric, node_birth, payload
 from workshop.errors import Rejected
-from workshop.reading import Quality, Reading
-from workshop.signal import SignalKind
-
-MS = 1_767_571_200_123
-US = MS * 1000
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while True:
-        out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
-        value >>= 7
-        if not value:
-            return bytes(out)
-
-
-def field(number: int, value: int | bytes | float) -> bytes:
-    if isinstance(value, float):
-        return varint(number << 3 | 1) + struct.pack("<d", value)
-    if isinstance(value, bytes):
-        return varint(number << 3 | 2) + varint(len(value)) + value
-    return varint(number << 3) + varint(value)
-
-
-def metric(name: str | None, datatype: int | None, value: bytes, *, alias: int | None = None, ms: int = MS, historical: bool = False) -> bytes:
-    return b"".join([
-        field(1, name.encode()) if name else b"", field(2, alias) if alias is not None else b"", field(3, ms),
-        field(4, datatype) if datatype else b"", field(5, 1) if historical else b"", value,
-    ])
-
-
-def payload(metrics: Iterable[bytes], seq: int | None) -> bytes:
-    return field(1, MS) + b"".join(field(2, one) for one in metrics) + (field(3, seq) if seq is not None else b"")
-
-
-def node_birth(bd_seq: int = 0) -> bytes:
-    return payload([metric("bdSeq", 4, field(11, bd_seq))], 0)
-
-
-def death(bd_seq: int = 0) -> bytes:
-    return payload([metric("bdSeq", 4, field(11, bd_seq))], None)
-
-
-def device_birth(seq: int = 1, load: float = 1.5, ms: int = MS) -> bytes:
-    return payload([metric("load", 10, field(13, load), alias=1, ms=ms), metric("parts", 4, field(11, 7), alias=2, ms=ms)], seq)
-
-
-def data(seq: int, load: float, ms: int, *, alias: int = 1, historical: bool = False) -> bytes:
-    return payload([metric(None, None, field(13, load), alias=alias, ms=ms, historical=historical)], seq)
-
-
-class Seen:
-    """A node, a clock in seconds, and everything that came of it."""
-
-    def __init__(self) -> None:
-        signals = {
-            ("m-1", "load"): MappedSignal("m-1/load", "m-1", SignalKind.GAUGE, "g/n/m-1#load", "m"),
-            ("m-1", "parts"): MappedSignal("m-1/parts", "m-1", SignalKind.COUNTER, "g/n/m-1#parts", "m"),
-        }
-        self.node = EdgeNode("g/n", signals, Timing(reorder_s=2, rebirth_s=10))
-        self.now, self.asked = 100.0, 0
-        self.readings: list[Reading] = []
-        self.losses: list[str] = []
-        self.lost: list[str] = []
-        self.gap_is_open = False
-        self.refused: list[bytes] = []
-        self.refusals: list[str] = []
-        self.links: list[bool] = []
-        self.node.begin(self.now)
-
-    def take(self, kind: str, body: bytes, device: str = "m-1") -> "Seen":
-        gathering = Gathering()
-        self.node.take(kind, "" if kind[0] == "N" else device, body, US, self.now, gathering)
-        return self._keep(gathering)
-
-    def wait(self, seconds: float) -> "Seen":
-        ends_at = self.now + seconds
-        while self.node.next_at() <= ends_at:
-            self.now = max(self.now, self.node.next_at())
-            gathering = Gathering()
-            self.asked += self.node.tick(self.now, gathering)
-            self._keep(gathering)
-        self.now = ends_at
-        return self
-
-    def _keep(self, gathering: Gathering) -> "Seen":
-        for delivery in gathering.deliveries(None):
-            self.losses += [loss.reason for loss in delivery.losses]
-            self.lost += [signal for loss in delivery.losses for signal in loss.signals]
-            self.gap_is_open = self.gap_is_open or any("m-1/load" in loss.signals for loss in delivery.losses)
-            self.gap_is_open = self.gap_is_open and all(reading.signal != "m-1/load" for reading in delivery.block.readings())
-            self.refused += [refusal.payload for refusal in delivery.refusals]
-            self.readings += delivery.block.readings()
-            self.refusals += [refusal.reason for refusal in delivery.refusals]
-            self.links += delivery.links.values()
-        return self
-
-    def loads(self) -> list[Any]:
-        return [reading.value for reading in self.readings if reading.signal == "m-1/load"]
-
-    def born(self) -> "Seen":
-        return self.take("NBIRTH", node_birth()).take("DBIRTH", device_birth()).wait(1)
+from workshop.reading import Quality
 
 
 @given(st.binary(max_size=300))
@@ -199,61 +92,6 @@ def test_a_node_cannot_define_without_bound() -> None:
     assert len(seen.node.births._names) == MOST_METRICS and "more than 50000 metrics" in faults[0] and len(faults) == 1
     seen.take("DBIRTH", device_birth(2, 8.0, MS + 9)).wait(2)
     assert seen.loads() == [1.5, 8.0], "the register's own signals are always known"
-
-
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1), st.integers(0, 40), st.integers(10, 19)), max_size=5))
-def test_a_value_is_never_wrong_for_its_datatype(rows: list[tuple[int, int, int, int]]) -> None:
-    for small, large, datatype, number in rows:
-        body = payload([metric("x", datatype, field(number, small if number == 10 else large if number == 11 else b"x"))], 0)
-        try:
-            (one,) = decode(body).metrics
-            value, _, _ = value_of(one, datatype)
-        except Rejected:
-            continue
-        widths = {1: (8, True), 2: (16, True), 3: (32, True), 4: (64, True)}
-        if datatype in widths and isinstance(value, int):
-            width = widths[datatype][0]
-            raw = (small if number == 10 else large) % (1 << width)
-            assert value == (raw - (1 << width) if raw >> (width - 1) else raw)
-
-
-@pytest.mark.parametrize(("datatype", "raw", "value"), [
-    (1, field(10, 0xFF), -1), (1, field(10, 0xFFFFFFFF), -1), (2, field(10, 0x8000), -32768), (3, field(10, 2**32 - 5), -5),
-    (4, field(11, 2**64 - 5), -5), (7, field(10, 2**32 - 1), 2**32 - 1), (7, field(11, 2**32 - 1), 2**32 - 1), (8, field(11, 2**63), 2**63),
-    (11, field(14, 1), 1), (12, field(15, "早".encode()), "早"), (9, varint(12 << 3 | 5) + struct.pack("<f", 0.5), 0.5), (13, field(11, MS), MS),
-])
-def test_values(datatype: int, raw: bytes, value: Any) -> None:
-    (one,) = decode(payload([metric("x", datatype, raw)], 0)).metrics
-    assert value_of(one, datatype) == (value, Quality.GOOD, "")
-
-
-@pytest.mark.parametrize(("datatype", "raw", "said"), [
-    (16, field(17, b""), "a DataSet"), (19, field(18, b"\xff"), "a Template"), (25, field(16, b""), "an array"), (18, field(16, b""), "a File"),
-    (20, b"", "none of Sparkplug's"), (10, field(10, 5), "belongs in double_value, not in int_value"), (10, b"", "not in no field"),
-])
-def test_what_is_no_single_value_is_refused_in_words(datatype: int, raw: bytes, said: str) -> None:
-    (one,) = decode(payload([metric("x", datatype, raw)], 0)).metrics
-    with pytest.raises(Rejected, match=said):
-        value_of(one, datatype)
-
-
-def test_a_packed_payload_is_refused_in_words() -> None:
-    with pytest.raises(Rejected, match="switch compression off"):
-        decode(field(1, MS) + field(3, 1) + field(4, b"SPBV1.0_COMPRESSED") + field(5, b"\x1f\x8b"))
-
-
-def test_null_and_quality() -> None:
-    def properties(code: int) -> bytes:
-        return field(9, field(1, b"Quality") + field(2, field(1, 3) + field(3, code)))
-
-    def said(raw: bytes) -> tuple[Any, ...]:
-        (one,) = decode(payload([metric("x", 10, raw)], 0)).metrics
-        return value_of(one, 10)
-
-    assert said(field(7, 1)) == (None, Quality.BAD, "Null")
-    assert said(field(13, 5.0) + properties(0)) == (None, Quality.BAD, "Bad")
-    assert said(field(13, 5.0) + properties(500)) == (5.0, Quality.UNCERTAIN, "Stale")
-    assert said(field(13, 5.0) + properties(192)) == (5.0, Quality.GOOD, "")
 
 
 @given(st.integers(0, 600), st.permutations(range(6)))
