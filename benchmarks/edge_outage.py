@@ -95,7 +95,8 @@ async def edge(folder: Path, url: str, token: str, rate: int) -> None:
     """The edge after the outage, until it is ended; says where it stands four times a second."""
     journal, worker, plant = open_journal(folder), Worker(), Plant()
     live = Live(url, token, NAME, every_ms=250)
-    recorder = Recorder(journal, worker, Resume(journal.positions(), plant.names, journal.remembered()), CommitBlock(), live.note, 300.0)
+    resume = Resume(journal.positions(), plant.names, journal.remembered())
+    recorder = Recorder(journal, worker, resume, CommitBlock(), lambda _, present: live.note(present), 300.0)
     uplink = Uplink(url, token, journal, worker=worker)
     stop = asyncio.Event()
     tasks = [asyncio.create_task(work) for work in (recorder.run(), live.run(), uplink.run(stop), tell(journal, worker))]

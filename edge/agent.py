@@ -184,10 +184,10 @@ class _Agent:
         if not await self._uplink.drain(drain_s):
             _log.warning("edge %s: not everything delivered within %.0f s; the rest goes after the next start", self._settings.edge, drain_s)
 
-    def _stored(self, block: Block) -> None:
+    def _stored(self, block: Block, present: Block) -> None:
         self._liveness.note(block)
         if self._live is not None:
-            self._live.note(block)
+            self._live.note(present)
 
     def _clock_now(self) -> ClockState:
         state = self._clock_state()

@@ -29,17 +29,24 @@ class Gathering:
         self._repeats: tuple[str, ...] = ()
         self._refusals: list[Refusal] = []
         self._signals: set[str] = set()
+        self._is_historical = False
 
-    def add(self, reading: Reading) -> None:
-        """Takes one reading; one that cannot be stored is refused, and its signal counts as lost there."""
+    def add(self, reading: Reading, *, is_historical: bool = False) -> None:
+        """Takes one reading; one that cannot be stored is refused, and its signal counts as lost there.
+
+        Args:
+            is_historical: the device says that this is the past; such rows go into deliveries of their own.
+        """
         if reason := _unfit(reading):
             self.refuse(repr(reading).encode(errors="backslashreplace"), f"{reading.signal}: {reason}", (reading.signal,))
             return
+        self._turn(is_historical)
         self._readings.append(reading)
         self._signals.add(reading.signal)
 
     def extend(self, block: Block) -> None:
         """Takes many readings at once, all of which can be stored; the source has looked."""
+        self._turn(False)
         self._flush()
         self._blocks.append(block)
 
@@ -53,6 +60,8 @@ class Gathering:
 
     def repeat(self, signals: tuple[str, ...]) -> None:
         """Notes that stored readings of these signals may come again from here on."""
+        if self._blocks or not self._signals.isdisjoint(signals):
+            self._end(None)
         self._repeats += signals
 
     def refuse(self, payload: bytes, reason: str, signals: Iterable[str] = ()) -> None:
@@ -73,8 +82,15 @@ class Gathering:
     def _end(self, on_committed: Callable[[], None] | None) -> None:
         self._flush()
         if self._blocks or self._links or self._losses or self._refusals or self._repeats or on_committed is not None:
-            self._done.append(Delivery(concat(self._blocks), self._links, tuple(self._losses), tuple(self._refusals), on_committed, self._repeats))
+            self._done.append(Delivery(
+                concat(self._blocks), self._links, tuple(self._losses), tuple(self._refusals), on_committed, self._repeats, self._is_historical,
+            ))
         self._clear()
+
+    def _turn(self, is_historical: bool) -> None:
+        if is_historical != self._is_historical and (self._blocks or self._readings):
+            self._end(None)
+        self._is_historical = is_historical
 
     def _flush(self) -> None:
         if self._readings:

@@ -30,13 +30,14 @@ class Live:
 
     def note(self, block: Block) -> None:
         """Takes note of rows; they are looked at when it is time to post."""
+        if not len(block):
+            return
         self._noted.append(block)
         self._rows += len(block)
         if self._rows > _MOST_ROWS:
             self._noted = [_newest(concat(self._noted))]
             self._rows = len(self._noted[0])
-        if self._rows:
-            self._news.set()
+        self._news.set()
 
     async def run(self) -> None:
         """Posts until cancelled; less often as long as nobody answers."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from edge.config import CommitBlock
 from edge.pace import CommitPace
@@ -26,13 +27,20 @@ _ROWS = 65_536
 _FIRST_RETRY_S, _MAX_RETRY_S = 0.1, 5.0
 
 
+class _Stored(NamedTuple):
+    source: str
+    block: Block
+    present: Block
+
+
 class Recorder:
     """One queue, one commit at a time. When the disk refuses, nobody gets through `put`: the sources wait, and so do the devices."""
 
     def __init__(
-        self, journal: EdgeJournal, worker: Worker, resume: Resume, commit: CommitBlock, on_stored: Callable[[Block], None], max_skew_s: float,
+        self, journal: EdgeJournal, worker: Worker, resume: Resume, commit: CommitBlock, on_stored: Callable[[Block, Block], None], max_skew_s: float,
     ) -> None:
-        """`on_stored` is told of every block once it is on disk."""
+        """`on_stored` is told of every block once it is on disk, and of what came that is about the present: without the past, and with repetitions,
+        of which the last is what holds now."""
         self.resume = resume
         self.readings: Counter[str] = Counter()
         """Stored readings by source."""
@@ -102,23 +110,23 @@ class Recorder:
             # Sources let nothing through that the journal refuses; if one does, it must not stop the others.
             _log.error("journal refuses a commit of %d deliveries: %s; storing them one by one", len(items), error)
             blocks = [stored for item in items for stored in await self._one(item)]
-        self.pace.note(sum(len(block) for _, block in blocks), asyncio.get_running_loop().time() - began_at)
+        self.pace.note(sum(len(stored.block) for stored in blocks), asyncio.get_running_loop().time() - began_at)
         for _, delivery in items:
             if delivery.on_committed is not None:
                 delivery.on_committed()
-        for source, block in blocks:
-            self.readings[source] += len(block)
-            self._on_stored(block)
-        if any(source != OWN for source, _ in blocks):
+        for stored in blocks:
+            self.readings[stored.source] += len(stored.block)
+            self._on_stored(stored.block, stored.present)
+        if any(stored.source != OWN and len(stored.block) for stored in blocks):
             self.has_stored.set()
 
-    async def _store(self, items: Sequence[tuple[str, Delivery]]) -> list[tuple[str, Block]]:
+    async def _store(self, items: Sequence[tuple[str, Delivery]]) -> list[_Stored]:
         """What of these deliveries is now on disk, with the gaps that it ends.
 
         Raises:
             Rejected: the journal refuses something of it; nothing is stored, and `resume` is as it was.
         """
-        blocks: list[tuple[str, Block]] = []
+        blocks: list[_Stored] = []
         gaps: list[Gap] = []
         refused = [(source, refusal.payload, refusal.reason) for source, delivery in items for refusal in delivery.refusals]
         skewed = 0
@@ -126,17 +134,21 @@ class Recorder:
         for source, run in _runs(items):
             whole = concat([delivery.block for delivery in run]) if len(run) > 1 else run[0].block
             is_even = len(run) > 1 and self.resume.goes_on(whole)
-            for admitted, ended in [(whole, list[Gap]())] if is_even else [self._admit(delivery) for delivery in run]:
+            is_historical = run[0].is_historical
+            limit_us = I64_MAX if is_historical else self._max_skew_us
+            for came, (admitted, ended) in [(whole, (whole, list[Gap]()))] if is_even else [(one.block, self._admit(one)) for one in run]:
                 gaps += ended
-                if len(admitted):
-                    if run[0].is_historical:
-                        low, high = int(admitted.source_time_us.min()), int(admitted.source_time_us.max()) + 1
-                        past = (low, high) if past is None else (min(low, past[0]), max(high, past[1]))
-                    limit_us = self._max_skew_us if not run[0].is_historical else I64_MAX
-                    block, count = mark_skew(admitted, self.resume.machine_signals, limit_us)
-                    skewed += count
-                    blocks.append((source, block))
-        await self._append([block for _, block in blocks], gaps, refused, past)
+                if is_historical and len(admitted):
+                    low, high = int(admitted.source_time_us.min()), int(admitted.source_time_us.max()) + 1
+                    past = (low, high) if past is None else (min(low, past[0]), max(high, past[1]))
+                block, count = mark_skew(admitted, self.resume.machine_signals, limit_us)
+                skewed += count
+                present = empty_block() if is_historical else block
+                if len(came) > len(admitted) and not is_historical:
+                    present = mark_skew(came, self.resume.machine_signals, limit_us)[0]
+                if len(came):
+                    blocks.append(_Stored(source, block, present))
+        await self._append([stored.block for stored in blocks if len(stored.block)], gaps, refused, past)
         self.skewed += skewed
         self.refused += len(refused)
         return blocks
@@ -162,7 +174,7 @@ class Recorder:
         for gap in gaps:
             _log.info("gap of %.3f s, %d signals such as %s: %s", (gap.to_us - gap.from_us) / 1e6, len(gap.signals), gap.signals[0], gap.reason)
 
-    async def _one(self, item: tuple[str, Delivery]) -> list[tuple[str, Block]]:
+    async def _one(self, item: tuple[str, Delivery]) -> list[_Stored]:
         """Stores one delivery; if the journal refuses it, it goes to quarantine and its signals are lost until their next reading."""
         source, delivery = item
         try:

@@ -6,11 +6,9 @@ import msgspec
 import numpy as np
 
 from workshop.block import Block
-from workshop.reading import Quality
+from workshop.reading import AGED, HISTORICAL, Quality
 
 SKEWED = "ClockSkew"
-HISTORICAL = "Historical"
-"""Status of a good reading that its source declares to be from before: it was kept, and nobody's clock is wrong."""
 
 
 def mark_skew(block: Block, machine_signals: Set[str], max_us: int) -> tuple[Block, int]:
@@ -21,8 +19,8 @@ def mark_skew(block: Block, machine_signals: Set[str], max_us: int) -> tuple[Blo
     skewed = (np.abs(block.received_time_us - block.source_time_us) > max_us) & (block.quality == Quality.GOOD)
     if not skewed.any():
         return block, 0
-    if HISTORICAL in block.statuses:
-        skewed &= block.status != block.statuses.index(HISTORICAL)
+    for told in {AGED, HISTORICAL}.intersection(block.statuses):
+        skewed &= block.status != block.statuses.index(told)
     skewed &= np.array([name in machine_signals for name in block.signals])[block.signal]
     count = int(skewed.sum())
     if not count:

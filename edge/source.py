@@ -49,7 +49,8 @@ class Delivery(msgspec.Struct, frozen=True):
     repeats: tuple[str, ...] = ()
     """Signals of which stored readings may come again from here on, until one comes that is newer than all of them."""
     is_historical: bool = False
-    """Whether the other side says that this is the past: the times are right although they are far from their reception."""
+    """Whether the other side says that this is the past: the times are right although they are far from their reception; announced as back-fill, and
+    never shown as what holds now."""
 
 
 class MappedSignal(msgspec.Struct, frozen=True):

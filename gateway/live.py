@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable
 
 from workshop.block import Block
+from workshop.reading import HISTORICAL
 from workshop.wire import LatestReading
 
 
@@ -60,12 +61,14 @@ class LiveHub:
 
 
 def merge_latest(live: Iterable[LatestReading], stored: Block) -> list[LatestReading]:
-    """Of each signal the newer of the live and the stored reading, sorted by signal."""
-    newest = {
-        reading.signal: LatestReading(reading.signal, reading.source_time_us, reading.value, int(reading.quality)) for reading in stored.readings()
-    }
+    """Of each signal the newer of the live and the stored reading, sorted by signal; what was stored as the past, only where nothing is live."""
+    newest, past = dict[str, LatestReading](), set[str]()
+    for row in stored.readings():
+        newest[row.signal] = LatestReading(row.signal, row.source_time_us, row.value, int(row.quality))
+        if row.status == HISTORICAL:
+            past.add(row.signal)
     for reading in live:
         held = newest.get(reading.signal)
-        if held is None or held.source_time_us <= reading.source_time_us:
+        if held is None or reading.signal in past or held.source_time_us <= reading.source_time_us:
             newest[reading.signal] = reading
     return [newest[signal] for signal in sorted(newest)]

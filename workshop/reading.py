@@ -23,6 +23,10 @@ class ValueKind(IntEnum):
 
 
 Value = float | int | str | None
+HISTORICAL = "Historical"
+"""Status of a good reading that its source declares to be of the past (Sparkplug's `is_historical`): stored, and never what holds now."""
+AGED = "Aged"
+"""Status of a good reading that is told long after its time because nothing has changed since, or nobody asked: nobody's clock is wrong."""
 
 
 class Reading(msgspec.Struct, frozen=True):

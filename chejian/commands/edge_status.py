@@ -91,7 +91,8 @@ def lines(found: "EdgeStatus") -> list[tuple[str, str]]:
 def _unmatched(found: "Unmatched") -> str:
     most = sorted(found.topics.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{''.join(c if c.isprintable() else '?' for c in topic)} ({count})" for topic, count in most[:_FEW])
-    return f"{found.count} messages of no machine or signal of the register: {shown}{' …' if len(most) > _FEW else ''}"
+    said = f"{found.count} messages of no machine or signal that this source reads: {shown}{' …' if len(most) > _FEW else ''}"
+    return f"{said}; to have them read: chejian edge discover, or a line in the register and in the source"
 
 
 def _lives(found: "EdgeStatus") -> list[tuple[str, str]]:

@@ -9,10 +9,9 @@ from msgspec import Meta
 from edge.gathering import Gathering
 from edge.json_values import TimeFormat, number_of, to_us, zone_of
 from edge.rules import Rule, split_rule
-from edge.skew import HISTORICAL
 from edge.source import MappedSignal
 from workshop.errors import ConfigError, Rejected
-from workshop.reading import Reading
+from workshop.reading import AGED, Reading
 from workshop.signal import SignalKind
 
 _PREFIX = "column:"
@@ -82,7 +81,7 @@ class Table:
             gathering.refuse(line, f"{place}: {error}", self.signals)
             return
         # A file is read when it is complete; that says nothing against a clock.
-        status = HISTORICAL if received_us - time_us > _OLD_US else ""
+        status = AGED if received_us - time_us > _OLD_US else ""
         for signal, column, rule in self._columns:
             cell = cells[names[column]].strip() if column in names else ""
             if not cell:

@@ -53,6 +53,9 @@ class Reader:
         """Values that came with the mark of a queue that had overflowed."""
         self._connection, self._signals, self._last_us, self._clock, self._where = connection, signals, last_us, clock, where
         self._members, self._watch = members, watch
+        for each in subscriptions:
+            # What came over an earlier connection is not acknowledged here: some servers end the connection for a number that they do not know.
+            each.stored.clear()
         self._window = requests + len(subscriptions) - 1
         self._requests: deque[asyncio.Task[Published | Refusal | str]] = deque()
         self._failure: NotConnected | None = None

@@ -21,10 +21,9 @@ from edge.mtconnect.document import UNAVAILABLE, Document, Observation
 from edge.openly import openly
 from edge.place import Place
 from edge.rules import Rule, split_rule
-from edge.skew import HISTORICAL
 from edge.source import Delivery, Loss, MappedSignal, Source, SourceContext
 from workshop.errors import ConfigError, NotConnected, Rejected
-from workshop.reading import Quality, Reading, Value
+from workshop.reading import AGED, Quality, Reading, Value
 from workshop.signal import SignalKind
 
 __all__ = ["open_source"]
@@ -215,7 +214,7 @@ class _MtConnectSource:
             return
         self.problems.pop(signal.id, None)
         # What has not changed for long is old, and nobody's clock is wrong.
-        status = HISTORICAL if received_us - time_us > _OLD_US else ""
+        status = AGED if received_us - time_us > _OLD_US else ""
         gathering.add(Reading(signal.id, time_us, received_us, value, status=status))
 
     def _note(self, document: Document) -> None:

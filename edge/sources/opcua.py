@@ -137,8 +137,9 @@ class _OpcUaSource:
             self.terms["overflows"] = str(reader.overflows)
 
         def committed() -> None:
-            for subscription, number in stored:
-                subscription.stored.append(number)
+            if self._reader is reader:
+                for subscription, number in stored:
+                    subscription.stored.append(number)
 
         return gathering.deliveries(committed if stored else None)
 

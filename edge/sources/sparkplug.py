@@ -148,7 +148,11 @@ class _SparkplugSource:
         if message.size >= 0:
             gathering.refuse(message.payload, f"{message.topic[:200]}: payload of {message.size} bytes; max_payload_bytes allows fewer", node.signals)
             return
-        node.take(levels[2], levels[4] if len(levels) == 5 else "", message.payload, message.received_us, now, gathering)
+        device = levels[4] if len(levels) == 5 else ""
+        if device and device not in node.devices:
+            # It is followed all the same: the numbers of a node go over all its devices.
+            self.unmatched.note(message.topic)
+        node.take(levels[2], device, message.payload, message.received_us, now, gathering)
 
 
 def _state(online: bool, stamp_ms: int) -> bytes:

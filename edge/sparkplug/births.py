@@ -7,11 +7,10 @@ import msgspec
 
 from edge.gathering import Gathering
 from edge.json_values import to_value
-from edge.skew import HISTORICAL
 from edge.source import MappedSignal
 from edge.sparkplug.payload import Metric, Payload, value_of
 from workshop.errors import Rejected
-from workshop.reading import Reading, Value
+from workshop.reading import AGED, HISTORICAL, Reading, Value
 
 MOST_METRICS = 50_000
 """Metrics of one edge node that are remembered between two births of it; those of the register always are."""
@@ -42,8 +41,8 @@ class Births:
         self._signals = signals
         self._names: dict[tuple[str, str], Definition] = {}
         self._aliases: dict[int, Definition] = {}
-        self._told: dict[str, tuple[int, Value]] = {}
-        """Signal → source time and value of the last reading since something may have been lost, to know it when a birth repeats it."""
+        self._told: dict[str, _Last] = {}
+        """Signal → the last reading since something may have been lost, to know it when a birth repeats it."""
 
     def lose(self, signals: Iterable[str]) -> None:
         """Something of these may be lost: the next birth is not left out, for the recorder learns from a repeated value that nothing was."""
@@ -121,12 +120,23 @@ class Births:
             return
         self.problems.pop(signal.id, None)
         time_us = told.received_us if metric.time_us is None else metric.time_us
-        if told.is_birth and self._told.get(signal.id) == (time_us, value):
-            return
-        self._told[signal.id] = (time_us, value)
-        if metric.is_historical or (told.is_birth and told.received_us - time_us > _OLD_US):
+        if told.is_birth and (last := self._told.get(signal.id)) is not None and (last.time_us, last.value) == (time_us, value):
+            if not last.is_historical:
+                return
+            # 35: it is stored, as something of the past; only now it is said to hold.
+            gathering.repeat((signal.id,))
+        self._told[signal.id] = _Last(time_us, value, metric.is_historical)
+        if metric.is_historical:
             status = status or HISTORICAL
-        gathering.add(Reading(signal.id, time_us, told.received_us, value, quality, status))
+        elif told.is_birth and told.received_us - time_us > _OLD_US:
+            status = status or AGED
+        gathering.add(Reading(signal.id, time_us, told.received_us, value, quality, status), is_historical=metric.is_historical)
+
+
+class _Last(NamedTuple):
+    time_us: int
+    value: Value
+    is_historical: bool
 
 
 class _Told(NamedTuple):

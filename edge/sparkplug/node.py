@@ -43,6 +43,8 @@ class EdgeNode:
         self.is_alive = False
         self.births = Births(signals)
         self.signals = tuple(signal.id for signal in signals.values())
+        self.devices = frozenset(device for device, _ in signals)
+        """Those that an address names; `""` is the node itself."""
         self.stale: dict[str, str] = {}
         """Signal → why its last value says nothing about now."""
         self.rebirths = 0
@@ -217,9 +219,8 @@ class EdgeNode:
     def _die(self, why: str, gathering: Gathering) -> None:
         self._release(gathering, tuple(self._held))
         self.is_alive, self._reorder_at = False, float("inf")
-        devices = tuple({device for device, _ in self._mapped})
         self.births.born.clear()
-        self._end(devices, why, gathering)
+        self._end(tuple(self.devices), why, gathering)
         _log.info("sparkplug: %s", why)
 
     def _end(self, devices: tuple[str, ...], why: str, gathering: Gathering) -> None:

@@ -33,7 +33,7 @@ async def main(folder: Path, name: str, url: str, token: str) -> None:
     )
     first = (journal.positions().get(SIGNALS[0], T0) - T0 + STEP_US - 1) // STEP_US
     worker = Worker()
-    recorder = Recorder(journal, worker, Resume(journal.positions(), SIGNALS, journal.remembered()), CommitBlock(idle_ms=1), lambda block: None, 1e9)
+    recorder = Recorder(journal, worker, Resume(journal.positions(), SIGNALS, journal.remembered()), CommitBlock(idle_ms=1), lambda *_: None, 1e9)
     uplink = Uplink(url, token, journal, worker=worker, seal=SealBlock(every_s=0.03, away_s=0.03), max_retry_s=0.05)
     tasks = [asyncio.create_task(recorder.run()), asyncio.create_task(uplink.run(asyncio.Event()))]
     for number in range(first, first + 1_000_000):

@@ -74,7 +74,7 @@ class Site:
     async def recording(self) -> AsyncIterator[Recorder]:
         """A recorder at work on the journal, as after a start of the edge."""
         resume = Resume(self.journal.positions(), SIGNALS, self.journal.remembered())
-        recorder = Recorder(self.journal, self.worker, resume, CommitBlock(), lambda block: None, 300.0)
+        recorder = Recorder(self.journal, self.worker, resume, CommitBlock(), lambda *_: None, 300.0)
         task = asyncio.create_task(recorder.run())
         try:
             yield recorder

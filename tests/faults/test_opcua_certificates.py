@@ -3,28 +3,12 @@
 from pathlib import Path
 
 import pytest
-from asyncua import ua
 
 from edge.opcua.own import make_own
 from edge.opcua.trust import TRUSTED
 from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
-from tests.unit.edge.rig_opcua import URI, Machines
-from tests.unit.edge.rig_pki import URI as APPLICATION
-from tests.unit.edge.rig_pki import der, issue, key, put
-
-
-class Guarded(Machines):
-    """The two machines behind Basic256Sha256."""
-
-    async def start(self) -> None:
-        iserver = self.server.iserver
-        iserver.certificate, iserver.private_key = issue(), key("server")
-        self.server._application_uri = APPLICATION
-        policies = self.server.set_security_policy
-        self.server.set_security_policy = lambda _: policies([  # type: ignore[method-assign]
-            ua.SecurityPolicyType.NoSecurity, ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
-        ])
-        await super().start()
+from tests.unit.edge.rig_opcua import URI, Guarded
+from tests.unit.edge.rig_pki import der, put
 
 
 async def test_class_22_rotated_and_revoked_during_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,9 @@ def test_what_belongs_to_no_machine_is_shown_and_is_no_control_character() -> No
     status = status_of(91_000_000)
     assert not [name for name, _ in lines(status) if name.startswith("unmatched")]
     status.sources["cell"].unmatched = Unmatched(9, {"a/b": 4, "a/\x1b[2J": 3, "c": 1, "d": 1})
-    assert dict(lines(status))["unmatched 无归属"] == "cell: 9 messages of no machine or signal of the register: a/b (4), a/?[2J (3), c (1) …"
+    shown = dict(lines(status))["unmatched 无归属"]
+    assert shown.startswith("cell: 9 messages of no machine or signal that this source reads: a/b (4), a/?[2J (3), c (1) …; ")
+    assert "chejian edge discover" in shown, "and what to do"
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:

@@ -12,6 +12,8 @@ from asyncua.server.server import Server
 
 from simulators.link import Relay
 from tests.unit.edge.rig import now_us
+from tests.unit.edge.rig_pki import URI as APPLICATION
+from tests.unit.edge.rig_pki import issue, key
 
 URI = "urn:test:cnc"
 TYPES = {"load": ua.VariantType.Double, "parts": ua.VariantType.Int64, "program": ua.VariantType.String, "state": ua.VariantType.Int32}
@@ -77,6 +79,27 @@ class Machines:
         for session in list(internal._external_sessions.values()):
             await session.close_session(True)
 
+    async def leave(self, *, lost: int = 0) -> None:
+        """Ends every session and keeps its subscriptions, as a server does that runs out of sessions; so many of them get lost."""
+        for session in list(self.server.iserver._external_sessions.values()):
+            await session.close_session(False)
+        if lost:
+            numbers = list(self.server.iserver.subscription_service.subscriptions)[:lost]
+            await self.server.iserver.subscription_service.delete_subscriptions(numbers)
+
+    def pass_on(self) -> None:
+        """asyncua's server goes on asking the old connection for the publish requests of a subscription that was transferred; here the new one."""
+        service = self.server.iserver.subscription_service
+        transfer = service.transfer_subscriptions
+
+        async def transfer_and_ask(params: Any, session_id: Any, callback: Any) -> Any:
+            for number in params.SubscriptionIds:
+                if (one := service.subscriptions.get(int(number))) is not None:
+                    one.pub_request_callback = callback.__self__.get_publish_request
+            return await transfer(params, session_id, callback)
+
+        service.transfer_subscriptions = transfer_and_ask  # type: ignore[method-assign]
+
     @asynccontextmanager
     async def history(self, name: str) -> AsyncIterator[None]:
         """The server keeps a history of this signal of both machines."""
@@ -86,3 +109,17 @@ class Machines:
             yield
         finally:
             await self.server.dehistorize_node_data_change(nodes)
+
+
+class Guarded(Machines):
+    """The two machines behind Basic256Sha256."""
+
+    async def start(self) -> None:
+        iserver = self.server.iserver
+        iserver.certificate, iserver.private_key = issue(), key("server")
+        self.server._application_uri = APPLICATION
+        policies = self.server.set_security_policy
+        self.server.set_security_policy = lambda _: policies([  # type: ignore[method-assign]
+            ua.SecurityPolicyType.NoSecurity, ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+        ])
+        await super().start()

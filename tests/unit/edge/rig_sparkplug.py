@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edge.gathering import Gathering
-from edge.source import MappedSignal
+from edge.source import Delivery, MappedSignal
 from edge.sparkplug.node import EdgeNode, Timing
 from workshop.reading import Reading
 from workshop.signal import SignalKind
@@ -68,6 +68,7 @@ class Seen:
         }
         self.node = EdgeNode("g/n", signals, Timing(reorder_s=2, rebirth_s=10))
         self.now, self.asked = 100.0, 0
+        self.deliveries: list[Delivery] = []
         self.readings: list[Reading] = []
         self.losses: list[str] = []
         self.lost: list[str] = []
@@ -94,6 +95,7 @@ class Seen:
 
     def _keep(self, gathering: Gathering) -> "Seen":
         for delivery in gathering.deliveries(None):
+            self.deliveries.append(delivery)
             self.losses += [loss.reason for loss in delivery.losses]
             self.lost += [signal for loss in delivery.losses for signal in loss.signals]
             self.gap_is_open = self.gap_is_open or any("m-1/load" in loss.signals for loss in delivery.losses)

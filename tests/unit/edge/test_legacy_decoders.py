@@ -155,7 +155,7 @@ def test_lines_of_a_table() -> None:
     assert got == [("load", NOW - 1_000_000, 5.5, ""), ("parts", NOW - 1_000_000, 12, ""), ("program", NOW - 1_000_000, "O1, again", "")]
     assert not refused
     got, refused, lost = rows(b"2026-01-05 06:00:00,,x,O1", time_offset="+08:00")
-    assert [(name, status) for name, _, _, status in got] == [("program", "Historical")] and "column 'Parts': 'x' is no number" in refused[0]
+    assert [(name, status) for name, _, _, status in got] == [("program", "Aged")] and "column 'Parts': 'x' is no number" in refused[0]
     assert lost == {"a-1/parts"}, "an empty cell is no loss"
     german = rows(b"1767571200;5,5;12;x", HEADER.replace(b",", b";"), delimiter=";", decimal=",", time_format="s")
     assert german[0][0] == ("load", NOW, 5.5, "")

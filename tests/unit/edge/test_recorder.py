@@ -1,7 +1,7 @@
 """The recorder with a real journal: what it refuses, what it remembers over a restart, and clocks that are wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from edge.worker import Worker
 from store.journal import EdgeJournal
 from store.journal_space import DROPPED
 from tests.unit.edge.rig import Record, open_journal
+from tests.unit.edge.rig_sparkplug import MS, US, Seen, data, death, device_birth, node_birth
 from workshop.batch import ClockState, Gap
-from workshop.block import block_of
+from workshop.block import Block, block_of
 from workshop.reading import Quality, Reading
 
 SECOND = 1_000_000
@@ -23,10 +24,12 @@ A, B = "cnc-01/load", "cnc-01/program"
 
 
 @asynccontextmanager
-async def recording(folder: Path) -> AsyncIterator[tuple[Recorder, EdgeJournal]]:
+async def recording(
+    folder: Path, on_stored: Callable[[Block, Block], None] = lambda stored, present: None, signals: tuple[str, ...] = (A, B),
+) -> AsyncIterator[tuple[Recorder, EdgeJournal]]:
     journal, worker = open_journal(folder), Worker()
-    resume = Resume(journal.positions(), [A, B], journal.remembered())
-    recorder = Recorder(journal, worker, resume, CommitBlock(), lambda block: None, 300.0)
+    resume = Resume(journal.positions(), signals, journal.remembered())
+    recorder = Recorder(journal, worker, resume, CommitBlock(), on_stored, 300.0)
     task = asyncio.create_task(recorder.run())
     try:
         yield recorder, journal
@@ -115,3 +118,39 @@ async def test_what_the_journal_dropped_for_want_of_room_is_known_at_once(tmp_pa
         await put(recorder, delivery(at(5)), delivery(at(12)))
         assert recorder.resume.late == 1
     assert [(r.source_time_us - START) // SECOND for r in Record(tmp_path).of(A)] == [0, 10, 11, 12]
+
+
+async def test_35_what_a_node_has_kept_is_stored_and_announced_and_never_what_holds_now(tmp_path: Path) -> None:
+    """A Sparkplug node comes back: its kept values are back-fill (decision 0041); what holds is what its birth says, though stored before."""
+    held: list[float] = []
+
+    def look(_: Block, present: Block) -> None:
+        held.extend(reading.value for reading in present.readings() if reading.signal == "m-1/load")  # type: ignore[misc]
+
+    seen = Seen().born().take("NDEATH", death(0)).take("NBIRTH", node_birth(1)).take("DBIRTH", device_birth(1, 5.0, MS + 500))
+    for number in range(2, 6):
+        seen.take("DDATA", data(number, float(number), MS + 100 * number, historical=True))
+    seen.wait(1.5).take("DDATA", data(6, 6.0, MS + 600)).take("DDATA", data(7, 5.5, MS + 550, historical=True))
+    async with recording(tmp_path, look, ("m-1/load", "m-1/parts")) as (recorder, journal):
+        await put(recorder, *seen.deliveries)
+        journal.seal(ClockState())
+        (past,) = journal.unannounced(1)
+    assert (past.from_us, past.to_us) == (US + 200_000, US + 550_001)
+    assert held == [1.5, 5.0, 6.0]
+    record = Record(tmp_path)
+    assert sorted(reading.value for reading in record.of("m-1/load")) == [1.5, 2.0, 3.0, 4.0, 5.0, 5.5, 6.0], "each once"  # type: ignore[type-var]
+    assert {reading.status for reading in record.of("m-1/load") if reading.value in (2.0, 5.0, 5.5)} == {"Historical"}
+
+
+async def test_a_repetition_is_not_stored_and_still_is_what_holds_now(tmp_path: Path) -> None:
+    """After back-fill from a server's history, its present value comes once more: nobody has shown it yet."""
+    shown: list[object] = []
+
+    def look(_: Block, present: Block) -> None:
+        shown.extend(reading.value for reading in present.readings())
+
+    async with recording(tmp_path, look) as (recorder, _):
+        past = Delivery(block_of([at(1, value=1.0), at(2, value=2.0)]), is_historical=True)
+        await put(recorder, past, Delivery(block_of([]), repeats=(A,)), delivery(at(2, value=2.0)), delivery(at(3, value=3.0)))
+        assert recorder.readings["cell"] == 3 and recorder.resume.repeated == 1
+    assert shown == [2.0, 3.0]
