@@ -78,7 +78,8 @@ def draw(settings: Settings, seed: int, per_day: float) -> list[FaultPlan]:
     plans = []
     for item in [one for block in settings.blocks() for one in block.equipment]:
         dice = generator(seed, item.id, "live faults")
-        kinds = [k for k in FAULTS if item.kind in k.applies_to and k.layer != "protocol" and k.name not in {"gripper_leak", "power_quality_event"}]
+        unseen = {"gripper_leak", "power_quality_event"}
+        kinds = [k for k in FAULTS if item.kind in k.applies_to and k.drawn and k.layer != "protocol" and k.name not in unseen]
         busy: dict[str, float] = {}
         for after_s in np.sort(dice.uniform(SOUND_DAYS * 86_400.0, (SOUND_DAYS + DAYS) * 86_400.0, int(dice.poisson(per_day * DAYS)))).tolist():
             kind = kinds[int(dice.integers(len(kinds)))]

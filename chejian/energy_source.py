@@ -10,11 +10,13 @@ import msgspec
 from analytics.compute import LOOKBACK_US, components_of, needed_signals
 from analytics.grouping import grouped, local_days
 from analytics.indicator import Components, Indicator, Result, load_indicators
-from analytics.missing import missing_of, union, without
+from analytics.missing import NOTHING, Missing, missing_of, union, without
 from chejian.commands.files import read_file
 from chejian.commands.windows import parse_window
 from chejian.demo.client import GatewayClient
+from evidence.replay import Shelf
 from store.engines.gateway import GatewaySettings, open_engine
+from workshop.block import Block
 from workshop.errors import ConfigError
 from workshop.register import Workshop
 from workshop.window import HOUR_US, Window
@@ -34,6 +36,15 @@ class EnergySource(Protocol):
 
     def pieces(self, item: Indicator) -> list[Components]:
         """Components that cover the window as far as there are readings, without overlap."""
+
+    def days(self) -> Iterator[tuple[Window, Workshop]]:
+        """The local days of the window, each with the register in force in it."""
+
+    def read(self, signals: list[str], window: Window) -> Block:
+        """Rows of these signals with source time in the window."""
+
+    def missing(self, window: Window) -> Missing:
+        """Declared gaps that meet the window, as far as the source tells them."""
 
     def close(self) -> None:
         """Ends the connection, if there is one."""
@@ -60,6 +71,10 @@ class Opened:
         """Components of an indicator, by its id."""
         return self.source.pieces(self.known[name])
 
+    def newest_days(self, most: int) -> list[tuple[Window, Workshop]]:
+        """The last days of the window, this many at most, each with its register."""
+        return list(self.source.days())[-most:]
+
 
 def opened(asked: tuple[str, str] | None, bundle: Path | None, url: str, token_file: Path) -> Opened:
     """The bundle, or the gateway where none is given.
@@ -77,7 +92,7 @@ class BundleEnergy:
         from chejian.commands.indicators import replayed_in
 
         self._replay, self.window = replayed_in(path, asked)
-        self.register = self._replay.register
+        self.register, self._shelf = self._replay.register, Shelf(self._replay)
 
     def result(self, item: Indicator) -> Result:
         """As the protocol says."""
@@ -91,6 +106,18 @@ class BundleEnergy:
     def pieces(self, item: Indicator) -> list[Components]:
         """As the protocol says."""
         return list(self._replay.components(item, self.register, self.window))
+
+    def days(self) -> Iterator[tuple[Window, Workshop]]:
+        """As the protocol says; a bundle's figures are under the last revision in its window."""
+        return ((part, self.register) for _, part in local_days(self.register, self.window))
+
+    def read(self, signals: list[str], window: Window) -> Block:
+        """As the protocol says; decoded again at each call."""
+        return self._shelf.read(signals, window)
+
+    def missing(self, window: Window) -> Missing:
+        """Nothing: what is not there goes stale by the signal's maximum age."""
+        return NOTHING
 
     def close(self) -> None:
         """Nothing is open."""
@@ -132,7 +159,7 @@ class GatewayEnergy:
             if row["version"] == item.version and row["end_us"] - row["start_us"] == HOUR_US:
                 full.setdefault(row["equipment"], {})[row["start_us"]] = msgspec.convert(row["components"], Components)
         found = [piece for hours in full.values() for piece in hours.values()]
-        for part, register in self._days():
+        for part, register in self.days():
             wanted: dict[tuple[int, int], list[str]] = {}
             for machine in register.equipment:
                 if item.applies(machine):
@@ -143,6 +170,15 @@ class GatewayEnergy:
                 found += self._measured(item, register, names, Window(*span))
         return found
 
+    def read(self, signals: list[str], window: Window) -> Block:
+        """As the protocol says, page by page."""
+        return self._engine.read(signals, window)
+
+    def missing(self, window: Window) -> Missing:
+        """As the protocol says."""
+        gaps = self.client.get("/v1/gaps", from_us=window.start_us, to_us=window.end_us)
+        return missing_of((gap["signals"], gap["from_us"], gap["to_us"]) for gap in gaps)
+
     def close(self) -> None:
         """As the protocol says."""
         self.client.close()
@@ -152,8 +188,8 @@ class GatewayEnergy:
         answer = self.client.get("/v1/workshop", **({} if at_us is None else {"at_us": at_us}))
         return msgspec.convert(answer["register"], Workshop)
 
-    def _days(self) -> Iterator[tuple[Window, Workshop]]:
-        """The local days of the window, each under the register in force in it."""
+    def days(self) -> Iterator[tuple[Window, Workshop]]:
+        """As the protocol says."""
         revised = [row["time_us"] for row in self.client.get("/v1/workshop/revisions")]
         known: dict[int, Workshop] = {}
         for _, part in local_days(self.register, self.window):
@@ -165,6 +201,4 @@ class GatewayEnergy:
     def _measured(self, item: Indicator, register: Workshop, names: Sequence[str], part: Window) -> list[Components]:
         few = msgspec.structs.replace(register, equipment=tuple(machine for machine in register.equipment if machine.id in names))
         span = Window(part.start_us - LOOKBACK_US, part.end_us)
-        rows = self._engine.read(needed_signals(item, few), span)
-        gaps = self.client.get("/v1/gaps", from_us=span.start_us, to_us=span.end_us)
-        return components_of(item, few, rows, part, missing_of((gap["signals"], gap["from_us"], gap["to_us"]) for gap in gaps))
+        return components_of(item, few, self._engine.read(needed_signals(item, few), span), part, self.missing(span))

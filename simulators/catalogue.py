@@ -25,6 +25,8 @@ class FaultKind(msgspec.Struct, frozen=True):
     """How long it lasts when nobody says, s of simulated time."""
     signal: str = ""
     """The usual signal of a sensor fault; empty for others."""
+    drawn: bool = True
+    """Whether it is among the random faults; others happen only where they are asked for."""
 
 
 class FraudKind(msgspec.Struct, frozen=True):
@@ -46,6 +48,9 @@ FAULTS: Final = (
     FaultKind("axis_backlash", _CNC, "machine", "dimension +9 µm (3 σ), scrap +2 points", 1800),
     FaultKind("collision_stop", (*_CNC, "robot"), "machine", "alarm 3107 or 50056, the machine stands until the end", 10),
     FaultKind("gripper_leak", ("robot",), "machine", "vacuum -20 kPa (10 σ); every fifth grip fails with a protective stop", 120),
+    FaultKind(
+        "air_leak", ("compressor",), "machine", "another 15 % of the delivery is lost at the end, growing from a tenth of that", 14_400, drawn=False,
+    ),
     FaultKind("power_quality_event", _ALL, "machine", "voltage -10 % (EN 50160 dip: 25 σ), power factor -0.1", 2),
     FaultKind("sensor_stuck", _ALL, "sensor", "the signal stands at its last value", 300, "power"),
     FaultKind("sensor_drift", _ALL, "sensor", "an offset growing to 3 σ at the end, and at once at least 1 % of the value", 600, "power"),

@@ -55,7 +55,7 @@ def random_faults(
     """
     entries = []
     for item in equipment:
-        kinds = [kind for kind in FAULTS if item.kind in kind.applies_to and kind.layer != "protocol" and kind.name not in not_drawn]
+        kinds = [kind for kind in FAULTS if item.kind in kind.applies_to and kind.drawn and kind.layer != "protocol" and kind.name not in not_drawn]
         for day in range(days if per_day else 0):
             dice = generator(seed, item.id, "faults", str(day))
             for _ in range(int(dice.poisson(per_day))):

@@ -1,7 +1,9 @@
 """Metered utilities: a screw compressor between its two pressures.
 
 The tank's pressure rises by (supply - demand) and falls by the demand, bar/s; loaded 85 %, unloaded 25 % of rated power, as screw compressors with
-load/unload control draw (DOE, Improving Compressed Air System Performance, 2016). Air flow = demand · tank volume.
+load/unload control draw (DOE, Improving Compressed Air System Performance, 2016). Air flow = demand · tank volume. While the workshop rests (breaks,
+no shift) nobody draws air, and the demand is what a sound system loses, 2 to 5 % of the supply. A leak (fault `air_leak`) adds 15 % of the supply
+per unit of severity at its end, growing evenly from a tenth of that; both together leave the compressor a twentieth to fill the tank with.
 
 `detail` names: air_flow m3/min, air_used m3 (counter), load_hours h, run_hours h, ambient_temperature Cel, voltage_l1…3 V, current_l1…3 A,
 power_factor.
@@ -15,17 +17,37 @@ from simulators.personality import personality
 from simulators.physics import electricity
 from simulators.physics.noise import Noise, colour
 from simulators.physics.thermal import ambient
-from simulators.schedule import Schedule
+from simulators.schedule import Entry, Schedule
 from simulators.settings import Equipment
-from simulators.shifts import Calendar
+from simulators.shifts import Calendar, interruption_at
 from simulators.timeline import Phase, Timeline
 
 LOW_BAR, HIGH_BAR, SUPPLY_BAR_S = 6.5, 7.5, 0.22
 DEMAND_BAR_S = (0.06, 0.11)
+TIGHT_SHARE = (0.02, 0.05)
+LEAK_SHARE, MOST_SHARE = 0.15, 0.95
 LOADED, UNLOADED = 0.85, 0.25
 LOADED_OIL, UNLOADED_OIL, OIL_S = 82.0, 64.0, 180.0
 _TANK_M3 = 1.0
 _UNITS = {"pressure": "bar", "oil_temperature": "Cel", "power": "W", "energy_import": "W.h"}
+
+
+LEAK = "air_leak"
+AT_REST = ("off_shift", "break")
+"""Interruptions of the calendar in which nobody draws air."""
+
+
+def tight_bar_s(seed: int, equipment: str) -> float:
+    """What this system loses when it is sound, bar/s."""
+    return float(generator(seed, equipment, "tightness").uniform(*TIGHT_SHARE)) * SUPPLY_BAR_S
+
+
+def demand_bar_s(drawn_bar_s: float, leak: Entry | None, now_us: int) -> float:
+    """What is drawn and what leaks at this time, µs UTC, together, bar/s."""
+    if leak is None:
+        return drawn_bar_s
+    grown = max(0.1, min(1.0, (now_us - leak.start_us) / max(1, leak.end_us - leak.start_us)))
+    return min(drawn_bar_s + leak.severity * LEAK_SHARE * SUPPLY_BAR_S * grown, MOST_SHARE * SUPPLY_BAR_S)
 
 
 class Compressor:
@@ -50,6 +72,7 @@ class Compressor:
         self._pressure_bar = float(self._dice.uniform(LOW_BAR, HIGH_BAR))
         self._air_m3, self._loaded_us, self._running_us = 0.0, 0, 0
         self._demand_bar_s = 0.0
+        self._tight_bar_s = tight_bar_s(seed, settings.id)
         self._power_shown_w = 0.0
         self._timeline: Timeline | None = None
 
@@ -100,7 +123,11 @@ class Compressor:
 
     def _following(self, ended: Phase | None, now_us: int) -> Phase:
         """Loaded and unloaded by turns, each as long as the pressure needs; the workshop's demand varies."""
-        self._demand_bar_s = float(self._dice.uniform(*DEMAND_BAR_S))
+        drawn_bar_s = float(self._dice.uniform(*DEMAND_BAR_S))
+        resting = None if self._calendar is None else interruption_at(self._calendar, self.equipment, now_us)
+        if resting is not None and resting.reason in AT_REST:
+            drawn_bar_s = self._tight_bar_s
+        self._demand_bar_s = demand_bar_s(drawn_bar_s, self._schedule.active(LEAK, self.equipment, now_us), now_us)
         rated_w = self._settings.rated_power_w * self._own.cutting
         if ended is None or ended.name == "unloaded":
             rate = SUPPLY_BAR_S - self._demand_bar_s

@@ -7,12 +7,13 @@ import numpy as np
 
 from simulators import inspection, meter, robot
 from simulators.machine import generator
-from simulators.past.columns import DAY_US, Column, Columns, Ints, Steps, changes
+from simulators.past.columns import Column, Columns, Ints, Steps, changes
 from simulators.past.plan import Day
 from simulators.past.work import place, states
 from simulators.personality import personality
 from simulators.physics.noise import colour, noise_column, quantise_column
 from simulators.physics.thermal import Floats, ambient, first_order, growth_um
+from simulators.shifts import interruptions
 
 _NONE = np.zeros(0, dtype=np.int64)
 
@@ -115,11 +116,8 @@ def compressor_day(day: Day, carry: Carry) -> Columns:
     dice = generator(day.seed, settings.id, "history", str(day.number))
     demand = dice.uniform(*meter.DEMAND_BAR_S, (math.ceil(86_400 / 12.0) + 20, 2))
     span = meter.HIGH_BAR - meter.LOW_BAR
-    lengths = np.stack([span / (meter.SUPPLY_BAR_S - demand[:, 0]), span / demand[:, 1]], axis=1).ravel()
-    times = day.start_us + np.rint(np.concatenate([[0.0], np.cumsum(lengths)[:-1]]) * 1e6).astype(np.int64)
+    times, lengths = _turns(day, demand.ravel(), span)
     loaded = np.arange(len(times)) % 2 == 0
-    inside = times < day.start_us + DAY_US
-    times, loaded, lengths = times[inside], loaded[inside], lengths[inside]
     rated_w = settings.rated_power_w * own.cutting * day.factors.power
     steps = Steps(times, np.where(loaded, meter.LOADED, meter.UNLOADED) * rated_w, loaded.astype(np.float64), np.zeros(len(times)))
     grid = day.grid()
@@ -135,6 +133,22 @@ def compressor_day(day: Day, carry: Carry) -> Columns:
     oil = _warm(day, carry, meter.UNLOADED_OIL + (meter.LOADED_OIL - meter.UNLOADED_OIL) * share_loaded, meter.OIL_S)
     columns["oil_temperature"] = Column(grid, quantise_column(oil + _noise(day, "oil_temperature", 0.1, len(grid)), 0.1))
     return columns
+
+
+def _turns(day: Day, drawn: Floats, span_bar: float) -> tuple[Ints, Floats]:
+    """When the compressor is loaded and unloaded by turns, µs UTC, and for how long, s: each as long as the demand at its beginning needs."""
+    rests = [item for item in interruptions(day.calendar, day.settings.id, day.number) if item.reason in meter.AT_REST]
+    tight = meter.tight_bar_s(day.seed, day.settings.id)
+    leaking = any(entry.kind == meter.LEAK for entry in day.schedule.entries(day.settings.id))
+    times, lengths, passed_s, number = list[int](), list[float](), 0.0, 0
+    while (now_us := day.start_us + round(passed_s * 1e6)) < day.end_us:
+        demand = tight if any(item.start_us <= now_us < item.end_us for item in rests) else float(drawn[number])
+        if leaking:
+            demand = meter.demand_bar_s(demand, day.schedule.active(meter.LEAK, day.settings.id, now_us), now_us)
+        times.append(now_us)
+        lengths.append(span_bar / (demand if number % 2 else meter.SUPPLY_BAR_S - demand))
+        passed_s, number = passed_s + lengths[-1], number + 1
+    return np.array(times, dtype=np.int64), np.array(lengths)
 
 
 def _warm(day: Day, carry: Carry, targets: Floats, constant_s: float) -> Floats:

@@ -125,7 +125,7 @@ def test_the_commands_on_a_bundle(tmp_path: Path) -> None:
     assert {item["equipment"] for item in answers["consumers"]["consumers"]} >= {"cnc-01"}
     assert sum(item["share"] for item in answers["consumers"]["consumers"]) in (0, pytest.approx(1))
     assert isinstance(answers["curve"]["quarters"], list)
-    assert set(answers["advice"]) == {"window", "advice", "warnings"}
+    assert set(answers["advice"]) == {"window", "advice", "leak_tests", "warnings"}
 
 
 def test_the_commands_ask_a_gateway(tmp_path: Path) -> None:

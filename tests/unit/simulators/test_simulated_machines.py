@@ -11,7 +11,9 @@ import pytest
 
 from simulators.kinds import build_machine
 from simulators.machine import Machine, Values
+from simulators.schedule import Entry, Schedule
 from simulators.settings import Equipment, Faults, Kind, load_settings
+from simulators.shifts import Calendar, Span
 
 DEMO = Path(__file__).parents[3] / "config" / "demo"
 START_US = 1_767_571_200_000_000
@@ -195,3 +197,25 @@ def test_ideal_cycles_and_rated_power_are_those_of_the_register() -> None:
             assert item.rated_power_w == by_id[item.id]["rated_power_w"]
             if "ideal_cycle_ms" in by_id[item.id]:
                 assert item.ideal_cycle_ms == by_id[item.id]["ideal_cycle_ms"]
+
+
+def test_a_leak_loads_the_compressor_more_the_more_it_grows_and_breaks_rest_a_tight_one() -> None:
+    hours, item = 8, equipment("compressor")
+    end_us = START_US + hours * 3_600_000_000
+    calendar = Calendar(shifts=[Span("00:00", 1440)], breaks=[], maintenance_minutes=0)
+
+    def shares(severity: float, rest: Calendar | None = None) -> list[float]:
+        leak = [Entry("air_leak", item.id, START_US, end_us, severity)] if severity else []
+        machine = build_machine(item, 7, Schedule(leak), rest or calendar)
+        loaded = [(now, values["item_state"] == 3) for now, values in scans(machine, hours * 3600)]
+        return [sum(on for now, on in loaded if first <= now - START_US < first + 7_200_000_000) / sum(
+            first <= now - START_US < first + 7_200_000_000 for now, _ in loaded) for first in range(0, hours * 3_600_000_000, 7_200_000_000)]
+
+    sound, leaking = shares(0), shares(2)
+    more = [one - other for one, other in zip(leaking, sound, strict=True)]
+    # 2 · 15 % of the delivery at the end, growing evenly: in quarters 0.125, 0.375, 0.625, 0.875 of it.
+    assert more == pytest.approx([0.3 * share for share in (0.125, 0.375, 0.625, 0.875)], abs=0.02)
+    off = Calendar(shifts=[], maintenance_minutes=0)
+    assert all(0.01 < share < 0.06 for share in shares(0, off)[1:])
+    assert shares(2, off)[3] == pytest.approx(shares(0, off)[3] + 0.3 * 0.875, abs=0.02)
+    assert max(shares(100)) <= 0.96
