@@ -60,15 +60,20 @@ def _stamped_us(cosignature: Cosignature, trust: TrustFile) -> int | None:
         return None
 
 
-def of_time(claims: Iterable[Claim], control: Control, seen: Iterable[Sighting], window: Window) -> list[Remark]:
+def first_seen(seen: Iterable[Sighting], index: int, window: Window) -> Sighting | None:
+    """Who first saw a log that holds this control entry, before the window began; None where nobody is known to."""
+    before = [sighting for sighting in seen if sighting.size > index and sighting.time_us <= window.start_us]
+    return min(before, key=lambda sighting: (sighting.time_us, sighting.by), default=None)
+
+
+def of_time(claims: Iterable[Claim], control: Control, seen: Sequence[Sighting], window: Window) -> list[Remark]:
     """For every claim with a commitment: shown to be made before the window, or not shown."""
     remarks = []
     for claim in claims:
         item = commitment_of(claim, control, window)
         if item is None:
             continue
-        before = [sighting for sighting in seen if sighting.size > item.index and sighting.time_us <= window.start_us]
-        first = min(before, key=lambda sighting: (sighting.time_us, sighting.by), default=None)
+        first = first_seen(seen, item.index, window)
         words = Words("that it was made before the window is not shown", "其早于窗口作出: 未证明")
         if first is not None:
             words = Words(

@@ -116,6 +116,16 @@ def verify(
     return Verification(trust is not None, tuple(steps.done), verdicts, found.results, predicate)
 
 
+def check_logs(path: Path, trust: TrustFile | None) -> tuple[Control, dict[int, bytes]]:
+    """Steps (1) to (5) alone, for those who ask a bundle what its control log says: that, and the log's root at every size that is spoken of.
+
+    Raises:
+        VerificationError: as `verify`.
+    """
+    _, _, control, roots = _check_logs(path, trust, Steps(lambda step: None))
+    return control, roots
+
+
 def _check_logs(path: Path, trust: TrustFile | None, steps: Steps) -> tuple[BagReader, Predicate, Control, dict[int, bytes]]:
     """(1) to (5)."""
     with steps.run(1) as said:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chejian.commands import energy_advice, energy_anomalies
+from chejian.commands import energy_advice, energy_anomalies, energy_savings
 
 if TYPE_CHECKING:
+    from analytics.energy.baseline import Baseline
     from analytics.energy.forecast import Forecast
 
 energy = typer.Typer(help="Energy: forecasts, unusual loads, baselines and savings. 能源：预测、负荷异常、基准与节能量。", no_args_is_help=True)
@@ -17,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     energy_advice.add_to(energy)
     energy_anomalies.add_to(energy)
+    energy_savings.add_to(energy)
     app.add_typer(energy, name="energy")
 
 
@@ -91,6 +93,13 @@ def baseline(
     if json:
         typer.echo(msgspec.json.encode(found).decode())
         return
+    print_baseline(found)
+    for text in found.warnings:
+        typer.echo(f"! {text}")
+
+
+def print_baseline(found: "Baseline") -> None:
+    """The line, how it fits, the savings with their interval, and the digest; without the warnings."""
     quality, saved = found.quality, found.savings
     typer.echo("baseline 基准: " + " + ".join(f"{number:.6g} · {name}" for name, number in found.coefficients.items()))
     fits = "within" if quality.within_limits else "beyond"
@@ -102,8 +111,6 @@ def baseline(
         between = "undefined" if saved.low is None else f"{saved.low:.6g} … {saved.high:.6g}"
         typer.echo(f"savings 节能量: {saved.adjusted:.6g} − {saved.measured:.6g} = {saved.savings:.6g}, {saved.level:.0%} interval {between}")
     typer.echo(f"digest 摘要: {found.digest}")
-    for text in found.warnings:
-        typer.echo(f"! {text}")
 
 
 def _print(report: "Forecast", width: float) -> None:

@@ -186,15 +186,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def now_us() -> int:
+    """The real clock."""
+    return time.time_ns() // 1000
+
+
 @contextmanager
-def gateway_in_thread(folder: Path, **more: Any) -> Iterator[str]:
-    """A real gateway with its HTTP server in this process; yields its address."""
+def gateway_in_thread(folder: Path, clock: Callable[[], int] = now_us, **more: Any) -> Iterator[str]:
+    """A real gateway with its HTTP server in this process, by the real clock or another; yields its address."""
     settings = configure(folder, **more)
     stop, port = threading.Event(), queue.Queue[int | BaseException]()
 
     def serve() -> None:
         try:
-            run(settings, lambda: time.time_ns() // 1000, stop=stop, ready=port.put)
+            run(settings, clock, stop=stop, ready=port.put)
         except BaseException as error:
             port.put(error)
             raise
