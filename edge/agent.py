@@ -13,6 +13,7 @@ from edge.config import EdgeSettings, source_context
 from edge.links import Links
 from edge.liveness import Liveness
 from edge.mapping import machines_of
+from edge.metrics import serve
 from edge.mqtt_topics import Unmatched
 from edge.rates import RateMeter
 from edge.recorder import Recorder
@@ -25,6 +26,7 @@ from store.journal import EdgeJournal
 from store.signing import SigningKey
 from workshop.batch import ClockState
 from workshop.block import Block
+from workshop.errors import NotConnected
 from workshop.register import Workshop
 from workshop.signal import Origin
 from workshop.window import Clock
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 2.0
 _STATUS_S = 1.0
+_METRICS_RETRY_S = 15.0
 
 
 async def run(
@@ -71,6 +74,7 @@ class _Agent:
         self._uplink: Uplink | None = None
         self._live: Live | None = None
         self._requests: Requests | None = None
+        self._last: EdgeStatus | None = None
         resume = Resume(journal.positions(), self._machine_signals, journal.remembered())
         self._recorder = Recorder(journal, self._worker, resume, settings.commit, self._stored, settings.max_skew_s)
         equipment = [item.id for block in settings.source for item, _ in machines_of(settings.source, block, register, file)]
@@ -95,6 +99,7 @@ class _Agent:
             reading = [self._task(stack, supervisor.run(stop, linger_s)) for supervisor in self._supervisors]
             beating = self._task(stack, self._links.beat())
             telling = self._task(stack, self._tell())
+            self._task(stack, self._measured())
             uplinking = self._task(stack, self._deliver(stop))
             stopping = self._task(stack, stop.wait())
             tasks = {recording, beating, telling, uplinking, stopping, *reading}
@@ -194,6 +199,18 @@ class _Agent:
         offset_us = self._requests.gateway_clock.offset_us if self._requests is not None else None
         return state if offset_us is None else ClockState(offset_us, state.synchronised)
 
+    async def _measured(self) -> None:
+        """Answers Prometheus, if it is asked for. A port that cannot be had stops nothing else."""
+        block, said = self._settings.metrics, False
+        while block.port:
+            try:
+                await serve(block.listen, block.port, lambda: self._last)
+            except NotConnected as error:
+                if not said:
+                    _log.error("edge %s: %s; trying again", self._settings.edge, error)
+                said = True
+                await asyncio.sleep(_METRICS_RETRY_S)
+
     async def _tell(self) -> None:
         while True:
             await self._write()
@@ -223,6 +240,7 @@ class _Agent:
         if self._requests is not None:
             gateway_clock = self._requests.gateway_clock
             status.clock_offset_us, status.clock_round_us = gateway_clock.offset_us, gateway_clock.round_us
+        self._last = status
         await self._worker.call(write_status, self._status, status)
 
     @staticmethod

@@ -95,6 +95,15 @@ class ShutdownBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long to try to deliver everything; what is left is sent after the next start."""
 
 
+class MetricsBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[metrics]`: what the edge counts about itself, for Prometheus at `GET /metrics`. It names sources, no machines and no values."""
+
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    """TCP port; 0: none is opened."""
+    listen: str = "127.0.0.1"
+    """Address to listen on; there is neither TLS nor a token."""
+
+
 class EdgeSettings(msgspec.Struct, frozen=True):
     """Everything in an edge-*.toml."""
 
@@ -114,6 +123,7 @@ class EdgeSettings(msgspec.Struct, frozen=True):
     live: LiveBlock = LiveBlock()
     retry: RetryBlock = RetryBlock()
     shutdown: ShutdownBlock = ShutdownBlock()
+    metrics: MetricsBlock = MetricsBlock()
 
 
 class _EdgeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +140,7 @@ class _EdgeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live: dict[str, Any] = {}
     retry: dict[str, Any] = {}
     shutdown: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
 
 
 def load_edge(text: bytes | str, file: str, *, may_be_empty: bool = False) -> EdgeSettings:
@@ -156,7 +167,7 @@ def load_edge(text: bytes | str, file: str, *, may_be_empty: bool = False) -> Ed
         convert(raw.seal, SealBlock, f"{file}: [seal]"), convert(raw.commit, CommitBlock, f"{file}: [commit]"),
         convert(raw.journal, JournalBlock, f"{file}: [journal]"),
         convert(raw.live, LiveBlock, f"{file}: [live]"), convert(raw.retry, RetryBlock, f"{file}: [retry]"),
-        convert(raw.shutdown, ShutdownBlock, f"{file}: [shutdown]"),
+        convert(raw.shutdown, ShutdownBlock, f"{file}: [shutdown]"), convert(raw.metrics, MetricsBlock, f"{file}: [metrics]"),
     )
 
 
