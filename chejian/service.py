@@ -16,6 +16,7 @@ from chejian.service_api import ServiceApi
 from chejian.service_bearings import Bearings
 from chejian.service_hours import BACKFILL_US, Hours
 from chejian.service_late import Late
+from chejian.service_status import Heartbeat
 from chejian.service_watch import Watches
 from edge.live import Live
 from edge.uplink import Uplink
@@ -70,13 +71,15 @@ async def run(settings: ServiceSettings, *, key: SigningKey, clock: Clock, stop:
     engine = open_engine(GatewaySettings(settings.url, settings.token))
     uplink = Uplink(settings.url, settings.token, journal, worker=worker)
     live = Live(settings.url, settings.token, settings.edge, every_ms=500)
-    rounds = _Rounds(settings, api, engine, journal, worker, live, clock)
-    tasks = [asyncio.create_task(rounds.run(stop)), asyncio.create_task(uplink.run(stop)), asyncio.create_task(live.run())]
+    heartbeat = Heartbeat(settings.data / "status.json", clock)
+    rounds = _Rounds(settings, api, engine, journal, worker, live, clock, heartbeat)
+    tasks = [asyncio.create_task(work) for work in (rounds.run(stop), uplink.run(stop), live.run(), heartbeat.run())]
     try:
         done, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
         await uplink.drain(_DRAIN_S)
+        heartbeat.write(stopped=True)
     finally:
         for task in tasks:
             task.cancel()
@@ -94,7 +97,9 @@ class _Rounds:
 
     def __init__(
         self, settings: ServiceSettings, api: ServiceApi, engine: Engine, journal: EdgeJournal, worker: Worker, live: Live, clock: Clock,
+        heartbeat: Heartbeat,
     ) -> None:
+        self._heartbeat = heartbeat
         self._settings, self._api, self._engine, self._clock = settings, api, engine, clock
         self._journal, self._worker, self._live = journal, worker, live
         self._hours: list[Hours] = []
@@ -108,7 +113,9 @@ class _Rounds:
     async def run(self, stop: asyncio.Event) -> None:
         """Rounds until told to stop."""
         while not stop.is_set():
+            self._heartbeat.begin()
             await self._round()
+            self._heartbeat.end(self._trouble)
             behind = self._watches is not None and self._watches.behind and not self._trouble
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _SOON_S if behind else self._settings.tick_s)

@@ -14,6 +14,7 @@ from chejian.service_api import ServiceApi
 from chejian.service_bearings import Bearings
 from chejian.service_hours import Hours
 from chejian.service_late import Late
+from chejian.service_status import Heartbeat, ServiceStatus
 from store.engines.gateway import GatewaySettings as EngineSettings
 from store.engines.gateway import open_engine
 from store.signing import SigningKey
@@ -148,5 +149,40 @@ async def test_without_a_gateway_it_waits_and_stops_cleanly(tmp_path: Path) -> N
     task = asyncio.create_task(run(settings, key=SigningKey.create(), clock=now, stop=stop))
     journal = tmp_path / "analytics" / "journal.sqlite"
     await until(journal.exists, "its journal")
+    file = tmp_path / "analytics" / "status.json"
+
+    def said() -> ServiceStatus:
+        return msgspec.json.decode(file.read_bytes(), type=ServiceStatus)
+
+    await until(lambda: file.exists() and said().rounds > 1 and said().trouble, "it says that it gets on, and why it can do nothing")
+    assert not said().stopped
     stop.set()
     await asyncio.wait_for(task, PATIENCE_S)
+    assert said().stopped and "cannot go on" in said().trouble
+
+
+async def test_a_round_that_hangs_makes_an_old_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chejian.service_status.EVERY_S", 0.01)
+    monkeypatch.setattr("chejian.service_status.LONGEST_ROUND_S", 0.05)
+    clock = iter(range(1, 10**9))
+    heartbeat = Heartbeat(tmp_path / "status.json", lambda: next(clock))
+    task = asyncio.create_task(heartbeat.run())
+
+    def time_us() -> int:
+        return msgspec.json.decode((tmp_path / "status.json").read_bytes(), type=ServiceStatus).time_us
+
+    await until((tmp_path / "status.json").exists, "written")
+    first = time_us()
+    await until(lambda: time_us() > first, "and again")
+    heartbeat.begin()
+    seen = [time_us()]
+
+    def still() -> bool:
+        seen.append(time_us())
+        return len(seen) > 20 and seen[-1] == seen[-20]
+
+    await until(still, "nothing more while the round hangs")
+    heartbeat.end("")
+    await until(lambda: time_us() > seen[-1], "it goes on")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
