@@ -32,6 +32,7 @@ from gateway.api import (
 )
 from gateway.documents import document
 from gateway.house import House
+from gateway.lockout import RateLimit
 from gateway.problems import LastHandler, add_handlers
 from store import answers
 from store.archive import QuarantinedRow
@@ -82,6 +83,6 @@ def create_app(house: House) -> FastAPI:
     for group in GROUPS:
         app.include_router(group.routes(house))
     app.include_router(figures.routes(house, load_indicators()))
-    app.add_middleware(LastHandler, monitoring=house.monitoring)
+    app.add_middleware(LastHandler, monitoring=house.monitoring, rate=RateLimit(house.settings.requests_per_s))
     document(app, _shapes())
     return app

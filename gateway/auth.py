@@ -12,7 +12,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from gateway.lockout import Lockout
+from gateway.lockout import Lockout, RateLimit
 from gateway.problems import Refusal
 from gateway.pseudonyms import Pseudonyms
 from store.archive import Archive, EdgeRecord, TokenRecord
@@ -69,13 +69,16 @@ class Access:
 
     Args:
         are_named: people stand in control log and audit by their names, not by pseudonyms.
+        requests_per_s: of one token.
     """
 
     def __init__(
         self, archive: Archive, clock: Clock, pseudonyms: Pseudonyms, lockout: Lockout | None = None, *, are_named: bool = False,
+        requests_per_s: float = 500.0,
     ) -> None:
         self._archive, self._clock, self._pseudonyms, self._are_named = archive, clock, pseudonyms, are_named
         self.lockout = lockout or Lockout()
+        self.rate = RateLimit(requests_per_s)
         self._visits: dict[tuple[str, str], int] = {}
         self._visits_lock = threading.Lock()
         self.setup_code = ""
@@ -177,19 +180,22 @@ class Access:
         self.audit("set-up link", "gateway", used_from=address)
         return self.create(Role.ADMIN, "set-up link", author="gateway:set-up link")
 
-    def enrol(self, request: EnrolRequest) -> EnrolAnswer:
+    def enrol(self, request: EnrolRequest, address: str = "") -> EnrolAnswer:
         """Enrols an edge with the public key that it shows, once per token.
 
         Raises:
-            Refusal: 401, the token is unknown, used, out of date or for another edge.
+            Refusal: 401, the token is unknown, used, out of date or for another edge; 429, too many wrong ones have come from this address.
             Rejected: not a public key.
         """
+        if (wait_s := self.lockout.wait_s(address)) > 0:
+            raise Refusal(429, "locked-out", "too many wrong tokens from this address; try again later", retry_after_s=wait_s)
         decode_key(request.public_key)
         digest = _digest(request.token)
         record = self._archive.find_token(digest)
         edge, _, provenance = record.subject.partition("/") if record is not None else ("", "", "")
         late = record is not None and record.expires_us is not None and record.expires_us <= self._clock()
         if record is None or record.role != _ENROL or late or not hmac.compare_digest(edge, request.edge) or not self._archive.use_token(digest):
+            self.lockout.failed(address)
             raise Refusal(401, "unauthorised", "this one-time token is unknown, used, older than 15 minutes or for another edge; ask for a new one")
         token = _PREFIX + secrets.token_urlsafe(32)
         self._archive.add_token(_digest(token), Role.EDGE.value, edge, None, once=False)
@@ -210,6 +216,9 @@ def needs(access: Access, *roles: Role, derived: bool = False) -> Callable[[Requ
         caller = bearer_of(request, access, "bearer")
         if caller is None:
             raise Refusal(401, "unauthorised", "a valid bearer token is needed in the Authorization header")
+        # An edge must never wait for its own diligence: what it sends is held back by the backlog, in its own words.
+        if caller.role not in (Role.EDGE, Role.WRITER):
+            slow_down(access.rate.wait_s(f"{caller.role}:{caller.subject}"))
         if caller.role in roles or (derived and caller.role is Role.EDGE and caller.provenance is Provenance.DERIVED):
             if caller.role is Role.EVALUATOR:
                 path = getattr(request.scope.get("route"), "path", "")
@@ -218,6 +227,12 @@ def needs(access: Access, *roles: Role, derived: bool = False) -> Callable[[Requ
         raise Refusal(403, "unauthorised", f"role {caller.role} may not do this; it takes {', '.join(roles)}")
 
     return check
+
+
+def slow_down(wait_s: int) -> None:
+    """Raises Refusal, 429, when the caller has to wait."""
+    if wait_s:
+        raise Refusal(429, "too-many", "too many requests; see requests_per_s in gateway.toml", retry_after_s=wait_s)
 
 
 def bearer_of(request: Request, access: Access, *schemes: str) -> Caller | None:

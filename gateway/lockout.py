@@ -1,5 +1,6 @@
-"""Who shows wrong tokens too often has to wait: counted by address, in memory, within fixed bounds."""
+"""Who shows wrong tokens too often has to wait, and so has who asks too much: counted in memory, within fixed bounds."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -47,3 +48,34 @@ class Lockout:
             self._known[address] = found
             while len(self._known) > MOST_ADDRESSES:
                 self._known.popitem(last=False)
+
+
+class _Bucket(msgspec.Struct):
+    left: float
+    at_s: float
+
+
+class RateLimit:
+    """How many requests one caller may send: so many a second for long, and as many as two seconds have at once.
+
+    Args:
+        per_s: requests a second.
+    """
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s, self._most = per_s, max(1.0, 2 * per_s)
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def wait_s(self, caller: str) -> int:
+        """Takes one request from what the caller has left; 0, or how long to wait where nothing is left, whole seconds."""
+        now_s = time.monotonic()
+        with self._lock:
+            found = self._known.pop(caller, None) or _Bucket(self._most, now_s)
+            found.left, found.at_s = min(self._most, found.left + (now_s - found.at_s) * self._per_s), now_s
+            wait_s = 0 if found.left >= 1 else max(1, math.ceil((1 - found.left) / self._per_s))
+            found.left -= wait_s == 0
+            self._known[caller] = found
+            while len(self._known) > MOST_ADDRESSES:
+                self._known.popitem(last=False)
+            return wait_s

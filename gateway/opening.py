@@ -71,7 +71,8 @@ def open_house(settings: GatewaySettings, clock: Clock) -> Iterator[House]:
             stack.callback(second.close)
         monitoring = Monitoring()
         access = Access(
-            archive, clock, open_pseudonyms(folder), Lockout(settings.failed_logins), are_named=register.operators == "named")
+            archive, clock, open_pseudonyms(folder), Lockout(settings.failed_logins), are_named=register.operators == "named",
+            requests_per_s=settings.requests_per_s)
         _first_start(access, folder)
         for leftover in folder.glob("bundle-*.zip"):
             leftover.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.lockout import RateLimit
 from gateway.monitoring import Monitoring
 from workshop.errors import ChejianError, ConfigError, NotConnected, Rejected, VerificationError
 from workshop.wire import Problem
@@ -85,10 +86,12 @@ def add_handlers(app: FastAPI) -> None:
 
 
 class LastHandler:
-    """The outermost layer: security headers on every answer, and the last handler of an unexpected error, which logs the traceback and counts."""
+    """The outermost layer: security headers on every answer, a limit for callers without a token, and the last handler of an unexpected error, which
+    logs the traceback and counts.
+    """
 
-    def __init__(self, app: ASGIApp, monitoring: Monitoring) -> None:
-        self.app, self.monitoring = app, monitoring
+    def __init__(self, app: ASGIApp, monitoring: Monitoring, rate: RateLimit) -> None:
+        self.app, self.monitoring, self.rate = app, monitoring, rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,6 +107,13 @@ class LastHandler:
                 message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in named)]
             await send(message)
 
+        # Who shows a token is counted by it; the others, such as who looks whether we are ready, by address.
+        if not any(name == b"authorization" for name, _ in scope["headers"]):
+            wait_s = self.rate.wait_s(str((scope.get("client") or ("",))[0]))
+            if wait_s:
+                said = Problem("too-many", HTTPStatus(429).phrase, 429, "too many requests; see requests_per_s in gateway.toml")
+                await problem_answer(said, {"retry-after": str(wait_s)})(scope, receive, guarded)
+                return
         try:
             await self.app(scope, receive, guarded)
         except Exception:  # the last handler of the API

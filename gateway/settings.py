@@ -44,6 +44,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     failed_logins: int = 30
     """So many wrong tokens from one address within a minute lock it out for a minute (429)."""
+    requests_per_s: float = 500.0
+    """So many requests a second of one holder of tokens, or of one address without a token, and twice as many at once; more have to wait (429). Edges
+    and writers are held back by `backlog_rows` instead."""
     line_protocol: LineSettings | None = None
     """[line_protocol]: other people's collectors may write by `POST /api/v2/write`; without it they may not."""
 
@@ -125,7 +128,7 @@ def parse_gateway(text: bytes | str, file: Path) -> GatewaySettings:
         if same_file or (settings.embedded_file() is None and settings.cursor_file() == settings.cursor_file(second=True)):
             raise ConfigError(f"{file}: [engine] and [second_engine] are the same; give one of them another path (duckdb) or cursor_path (a server)")
     for key, least, most in (("port", 0, 65_535), ("checkpoint_every_s", 1, 86_400), ("backlog_rows", 1, 10**9), ("request_bytes", 2**20, 2**30),
-                             ("failed_logins", 1, 10**9)):
+                             ("failed_logins", 1, 10**9), ("requests_per_s", 1, 10**6)):
         if not least <= getattr(settings, key) <= most:
             raise ConfigError(f"{file}: {key} = {getattr(settings, key)} must be between {least} and {most}")
     if bool(settings.tls_certificate) != bool(settings.tls_key):

@@ -30,7 +30,8 @@ def routes(house: House) -> APIRouter:
     @router.post("/v1/enrol", summary="Enrol an edge with its one-time token and its public key; no bearer token", responses=answers("EnrolAnswer"),
                  openapi_extra=body("EnrolRequest") | OPEN)
     async def enrol(request: Request) -> Response:
-        return json_answer(await run_in_threadpool(house.access.enrol, await json_body(request, EnrolRequest, 65_536)))
+        address = request.client.host if request.client else ""
+        return json_answer(await run_in_threadpool(house.access.enrol, await json_body(request, EnrolRequest, 65_536), address))
 
     @router.get("/v1/edges", summary="All edges, with epoch, watermark and time of the last batch", responses=answers("EdgeRow", many=True))
     def edges(_: reader) -> Response:
