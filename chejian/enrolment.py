@@ -36,23 +36,24 @@ def enrol_folder(url: str, token: str, edge: str, folder: Path) -> EnrolAnswer:
     else:
         key = SigningKey.create()
         key.save(folder / KEY)
+    _keep_certificate(folder / "pki", edge)  # before the token is used up
     answer = enrol(url, token, edge, key)
-    if not (folder / "pki" / "own").exists():
-        _make_certificate(folder / "pki", edge)
     descriptor = os.open(folder / ANSWER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(answer), indent=1))
     return answer
 
 
-def _make_certificate(pki: Path, edge: str) -> None:
-    """The certificate by which machines know this edge; `chejian edge certificate` shows and renews it."""
+def _keep_certificate(pki: Path, edge: str) -> None:
+    """The certificate by which machines know this edge: made where there is none, renewed where it ends soon; the old one stays beside it."""
     import socket
 
     from chejian.clock import real_clock
-    from edge.opcua.own import make_own
+    from edge.opcua.certificates import utc
+    from edge.opcua.own import load_own, make_own
 
-    make_own(pki, edge, socket.gethostname(), real_clock)
+    if not (pki / "own").exists() or load_own(pki).warnings(utc(real_clock())):
+        make_own(pki, edge, socket.gethostname(), real_clock)
 
 
 def load_enrolment(folder: Path, edge: str) -> tuple[EnrolAnswer, "SigningKey"]:

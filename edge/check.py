@@ -7,7 +7,7 @@ import msgspec
 
 from edge.config import EdgeSettings, source_context
 from edge.remedies import CLOCK_CURE, clock_cause, remedy
-from edge.source import Source, SourceContext, open_source
+from edge.source import Refusal, Source, SourceContext, open_source
 from workshop.errors import ChejianError
 from workshop.reading import Quality, Reading
 from workshop.register import Workshop
@@ -53,7 +53,7 @@ async def check(
 
 async def _look(source: Source, context: SourceContext, patience_s: float, max_skew_s: float) -> list[CheckRow]:
     seen: dict[str, Reading] = {}
-    refused: list[str] = []
+    refused: list[Refusal] = []
     cause = f"nothing came within {patience_s:.0f} s"
     try:
         async with asyncio.timeout(patience_s):
@@ -62,7 +62,7 @@ async def _look(source: Source, context: SourceContext, patience_s: float, max_s
             while not wanted <= set(seen):
                 for delivery in await source.read():
                     seen |= {reading.signal: reading for reading in delivery.block.readings()}
-                    refused += [refusal.reason for refusal in delivery.refusals]
+                    refused += delivery.refusals
                     if delivery.on_committed is not None:
                         delivery.on_committed()
     except TimeoutError:
@@ -77,8 +77,7 @@ async def _look(source: Source, context: SourceContext, patience_s: float, max_s
         reading = seen.get(signal.id)
         row = CheckRow(context.name, signal.id, signal.address, unit=signal.unit, warnings=warnings)
         if reading is None:
-            refusal = next((reason for reason in refused if signal.id in reason), "")
-            why = source.problems.get(signal.id) or refusal or cause
+            why = source.problems.get(signal.id) or _refusal(signal.id, refused) or cause
             rows.append(msgspec.structs.replace(row, cause=why, fix=remedy(why)))
             continue
         quality = Quality(reading.quality)
@@ -94,3 +93,9 @@ async def _look(source: Source, context: SourceContext, patience_s: float, max_s
             fix=fix if wrong else "",
         ))
     return rows
+
+
+def _refusal(signal: str, refused: list[Refusal]) -> str:
+    """Why what came for this signal is no reading: what was said of it alone, else of a message that would have held it."""
+    own = next((one.reason for one in refused if one.reason.startswith(f"{signal}: ")), "")
+    return own or next((one.reason for one in refused if signal in one.signals), "")

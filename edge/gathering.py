@@ -66,8 +66,9 @@ class Gathering:
 
     def refuse(self, payload: bytes, reason: str, signals: Iterable[str] = ()) -> None:
         """Takes source data for quarantine; the signals that it would have held are lost until their next reading."""
-        self._refusals.append(Refusal(payload[:_MAX_PAYLOAD], reason))
-        self.lose(Loss(tuple(signals), "malformed source data"))
+        names = tuple(signals)
+        self._refusals.append(Refusal(payload[:_MAX_PAYLOAD], reason, names))
+        self.lose(Loss(names, "malformed source data"))
 
     def link(self, equipment: str, is_up: bool) -> None:
         """Notes that the edge hears this equipment, or no longer does."""

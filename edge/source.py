@@ -34,6 +34,8 @@ class Refusal(msgspec.Struct, frozen=True):
 
     payload: bytes
     reason: str
+    signals: tuple[str, ...] = ()
+    """Those whose readings it would have held, as far as that is known."""
 
 
 class Delivery(msgspec.Struct, frozen=True):

@@ -159,7 +159,8 @@ def _gather(data: bytes, runs: dict[int, list[_Run]], odd: list[tuple[int, int, 
             items.handle[row] = int.from_bytes(data[at : at + head], "little")
         items.kind[row] = OTHER
         items.others[row] = variant
-        _stamp(items, slice(row, row + 1), mask, np.frombuffer(data, _dtype(mask & ~_VALUE, 0, -1), 1, end))
+        if stamps_bytes(mask):
+            _stamp(items, slice(row, row + 1), mask, np.frombuffer(data, _dtype(mask & ~_VALUE, 0, -1), 1, end))
     return items
 
 

@@ -66,6 +66,8 @@ def load_user(settings: OpcUaSettings, context: SourceContext) -> User:
             raise ConfigError(f"{where}: user_certificate: {error.filename}: {error.strerror}") from error
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{where}: user_certificate (.der, .pem) or user_key (.pem without passphrase) cannot be read: {error}") from error
+        if certificate.public_key() != key.public_key():
+            raise ConfigError(f"{where}: user_certificate and user_key do not belong together; name the key from which the certificate was made")
         return User(certificate=certificate, key=key)
     if not settings.user:
         return User()

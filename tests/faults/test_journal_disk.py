@@ -64,6 +64,17 @@ def test_class_2_and_3_power_loss_and_torn_writes_take_nothing_that_was_told(dis
         after(folder, load, told, watermark)
 
 
+def test_a_commit_costs_one_sync(disk: Disk, tmp_path: Path) -> None:
+    """Group commit: however many deliveries and gaps are in it, a commit is told after one fsync, and not before."""
+    (tmp_path / "edge").mkdir()
+    load = Load(open_journal(tmp_path / "edge"))
+    assert load.append()
+    before = disk.syncs
+    for number in range(1, 51):
+        assert load.append() and disk.syncs == before + number
+    load.journal.close()
+
+
 def test_class_6_a_failed_sync_is_no_success_and_is_not_trusted_after_a_restart(disk: Disk, tmp_path: Path) -> None:
     """The kernel takes the pages of a failed sync for clean. The next process reads them, and must not build on what is in memory only."""
     lots = random.Random(6)

@@ -14,14 +14,21 @@ const {
 } = require("node-opcua");
 
 const [port, folder] = process.argv.slice(2);
+const URI = "urn:test:ramp";
 const emitted = [];
 
 async function main() {
     const serverCertificateManager = new OPCUACertificateManager({ rootFolder: path.join(folder, "pki"), automaticallyAcceptUnknownCertificate: true });
     await serverCertificateManager.initialize();
+    const certificateFile = path.join(folder, "server.pem");
+    await serverCertificateManager.createSelfSignedCertificate({
+        applicationUri: URI, dns: ["localhost"], ip: ["127.0.0.1"], outputFile: certificateFile, startDate: new Date(Date.now() - 3600000),
+        subject: "/CN=ramp", validity: 365,
+    });
     const server = new OPCUAServer({
-        port: Number(port), host: "127.0.0.1", hostname: "127.0.0.1", serverCertificateManager, securityPolicies: [SecurityPolicy.None],
-        securityModes: [MessageSecurityMode.None], serverCapabilities: { minSupportedSampleRate: 0 },
+        port: Number(port), host: "127.0.0.1", hostname: "127.0.0.1", serverInfo: { applicationUri: URI }, serverCertificateManager, certificateFile,
+        privateKeyFile: serverCertificateManager.privateKey, securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
+        securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt], serverCapabilities: { minSupportedSampleRate: 0 },
         allowAnonymousSubscriptionTransferOnUnsecuredChannel: true,
     });
     await server.initialize();

@@ -28,17 +28,21 @@ GOOD = issue(by=("ca", CA))
 class People(UserManager):  # type: ignore[misc]
     """One operator, with a password or a certificate."""
 
+    strangers: frozenset[bytes] = frozenset()
+    """Certificates of users that the server does not know. asyncua gives that of the application where a user shows none."""
+
     def get_user(self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> User | None:
         if username is not None:
             return User(UserRole.User, "operator") if (username, password) == ("operator", "geheim") else None
-        return User(UserRole.User, "anonymous")
+        return None if certificate in self.strangers else User(UserRole.User, "anonymous")
 
 
 class Stage:
     """A server whose certificate and endpoints a test can change between two connections."""
 
     async def start(self) -> None:
-        self.server = Server(user_manager=People())
+        self.people = People()
+        self.server = Server(user_manager=self.people)
         await self.server.init()
         self.server.iserver.certificate, self.server.iserver.private_key = GOOD, key("server")
         self.server._application_uri = URI
@@ -75,6 +79,7 @@ async def server() -> AsyncIterator[Stage]:
 @pytest.fixture
 def stage(server: Stage) -> Iterator[Stage]:
     server.show(GOOD)
+    server.people.strangers = frozenset()
     yield server
     server.server.iserver.get_endpoints = server.endpoints
 

@@ -129,6 +129,27 @@ async def test_redelivered_messages_count_once(broker: Broker, devices: Devices,
     assert Record(folder).check(devices.emitted)["stored"] == 20
 
 
+@pytest.mark.parametrize("numbers", [True, False])
+async def test_messages_out_of_order_are_kept_or_lie_in_a_declared_gap(broker: Broker, devices: Devices, tmp_path: Path, numbers: bool) -> None:
+    """By their own time. Where they are numbered, the hole is declared when the next number comes: what comes later for it stays out."""
+    folder = edge_folder(tmp_path)
+    settings = settings_of(table(broker.port) if numbers else table(broker.port, ""))
+    async with running_edge(folder, settings, register_of(*MACHINES)) as edge:
+        await until(lambda: (status := edge.status()) and status.ready, "connected")
+        await scans(devices, 3)
+        await until(lambda: edge.stored("broker") == 24, "the first")
+        payloads = [devices.payload("cnc-01") for _ in range(4)]
+        for payload in payloads:
+            devices.keep("cnc-01", payload)
+        for number in (1, 0, 3, 2):
+            devices.send("plant/cnc-01/state", json.dumps(payloads[number]).encode())
+        await scans(devices, 1)
+        await until(lambda: edge.stored("broker") == (40 if numbers else 48), "all that is kept")
+    record = Record(folder)
+    assert record.check(devices.emitted)["in_gaps"] == (8 if numbers else 0)
+    assert {reason for *_, reason in record.gaps} == ({"messages lost"} if numbers else set())
+
+
 async def test_check_does_not_disturb_the_running_edge(broker: Broker, devices: Devices, tmp_path: Path) -> None:
     folder, settings, register = edge_folder(tmp_path), settings_of(table(broker.port)), register_of(*MACHINES)
     async with running_edge(folder, settings, register) as edge:

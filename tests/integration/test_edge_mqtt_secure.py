@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.remedies import remedy
 from edge.source import MappedSignal, Source, SourceContext, open_source
 from tests.integration.mqtt_plant import AS_ROOT, MOSQUITTO, Broker
 from tests.unit.edge.rig import Record, now_us, register_of, running_edge, settings_of, until
@@ -132,6 +133,27 @@ async def test_who_is_not_who_is_refused(guarded: GuardedBroker, more: dict[str,
     one = source(guarded, **more)
     with pytest.raises(NotConnected, match=said):
         await one.connect()
+    await one.close()
+
+
+async def test_secrets_and_trust_are_read_anew_at_each_connect(guarded: GuardedBroker) -> None:
+    """One source, never restarted: a wrong password or authority is put right beside it, and taken away again."""
+    guarded.start()
+    folder = guarded.folder
+    (folder / "own-password").write_text("wrong")
+    (folder / "own-ca.pem").write_bytes((folder / "other-ca.pem").read_bytes())
+    one = source(guarded, password_file="own-password", tls={"ca": "own-ca.pem"})
+    for file, good, said in (("own-ca.pem", (folder / "ca.pem").read_bytes(), "is refused"), ("own-password", b"secret\n", "does not let us in")):
+        with pytest.raises(NotConnected, match=said):
+            await one.connect()
+        await one.close()
+        (folder / file).write_bytes(good)
+    await one.connect()
+    await one.close()
+    (folder / "own-password").write_bytes(b"wrong\n")
+    with pytest.raises(NotConnected, match="does not let us in") as caught:
+        await one.connect()
+    assert "password_file" in remedy(str(caught.value))
     await one.close()
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from edge.opcua.own import make_own
 from simulators.link import Relay
 from tests.integration.node_opcua import install, serving
 from tests.integration.test_edge_opcua import relay_port
-from tests.unit.edge.rig import EQUIPMENT, REGISTER, Record, RunningEdge, running_edge, settings_of, until
+from tests.unit.edge.rig import EQUIPMENT, REGISTER, Record, RunningEdge, now_us, running_edge, settings_of, until
+from tests.unit.edge.rig_pki import put
 from workshop.register import Workshop
 from workshop.register_file import parse_register
 
@@ -23,12 +25,17 @@ RAMP = 200
 pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module")]
 
 
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where node-opcua runs, and its certificate is."""
+    return tmp_path_factory.mktemp("node")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ramp(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Process, int]]:
+async def ramp(node: Path) -> AsyncIterator[tuple[Process, int]]:
     """A running node-opcua server, and its port."""
-    folder = tmp_path_factory.mktemp("node")
-    await install(folder, SCRIPT)
-    async with serving(folder, SCRIPT) as running:
+    await install(node, SCRIPT)
+    async with serving(node, SCRIPT) as running:
         yield running
 
 
@@ -46,13 +53,13 @@ def register(deadband: str = "") -> Workshop:
     return parse_register(REGISTER.replace('unit = "%"', f'unit = "%"{more}') + EQUIPMENT.replace("{id}", "cnc-01"), "workshop.toml")
 
 
-def source(port: int) -> str:
+def source(port: int, security: str = "None") -> str:
     return f"""
 [[source]]
 name = "cell"
 protocol = "opcua"
 url = "opc.tcp://127.0.0.1:{port}/"
-security = "None"
+security = "{security}"
 publishing_ms = 50
 equipment = [{{ id = "cnc-01", map = "cnc" }}]
 [source.map.cnc]
@@ -95,10 +102,15 @@ async def test_a_deadband_filters_at_the_server(ramp: tuple[Process, int], tmp_p
     assert len(steps) >= 8 and set(steps) == {step} and not record.gaps
 
 
-async def test_a_session_that_the_server_ends_passes_its_subscriptions_on(ramp: tuple[Process, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize("security", ["None", "Basic256Sha256"])
+async def test_a_session_that_the_server_ends_passes_its_subscriptions_on(
+    ramp: tuple[Process, int], node: Path, tmp_path: Path, security: str,
+) -> None:
     """Twice: the second time it is a transferred subscription that loses its session. What is said of the transfer reaches us once more, late."""
     server, port = ramp
-    async with running_edge(tmp_path, settings_of(source(port)), register()) as edge:
+    make_own(tmp_path / "run" / "pki", "edge-1", "box.example", now_us)
+    put(tmp_path / "run" / "pki", trusted__ramp_pem=(node / "state" / "server.pem").read_bytes())
+    async with running_edge(tmp_path, settings_of(source(port, security)), register(), str(tmp_path / "edge.toml")) as edge:
         await more(edge, 20)
         for failures in range(2):
             assert await tell(server, "close") >= 1

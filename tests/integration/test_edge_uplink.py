@@ -5,14 +5,17 @@ import base64
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chejian.enrolment import ANSWER, enrol_folder
 from edge.config import SealBlock
 from edge.enrol import enrol
 from edge.live import Live
+from edge.opcua.own import load_own, make_own
 from edge.uplink import Uplink
 from store.journal import EdgeJournal, JournalLimits
 from store.signing import SigningKey
@@ -240,6 +243,25 @@ def test_enrolment(gateway: FakeGateway) -> None:
             enrol(gateway.url, "once", "edge-1", key)
     with pytest.raises(NotConnected, match="is the gateway running there"):
         enrol("http://127.0.0.1:9", "once", "edge-1", key)
+
+
+def test_enrolment_makes_the_certificate_for_machines_keeps_it_and_renews_what_ends_soon(gateway: FakeGateway, tmp_path: Path) -> None:
+    answer = {"edge": "edge-1", "provenance": "simulated", "token": "bearer", "origin": "o", "gateway_key": "k"}
+    pki, serials = tmp_path / "pki", []
+    for days in (0, 0, 710):
+        gateway.script = [(200, answer, {})]
+        if days:
+            make_own(pki, "edge-1", "box.example", lambda: now_us() - 710 * 86_400_000_000)
+        enrol_folder(gateway.url, "once", "edge-1", tmp_path)
+        serials.append(load_own(pki).certificate.serial_number)
+        (tmp_path / ANSWER).unlink()
+    assert serials[0] == serials[1] != serials[2] and not load_own(pki).warnings(datetime.now(UTC))
+    assert len(list(pki.glob("certificate-until-*.der"))) >= 1, "what was there before is kept"
+    (pki / "own" / "key.pem").write_text("damaged")
+    asked = len(gateway.posts)
+    with pytest.raises(ConfigError, match="cannot be used"):
+        enrol_folder(gateway.url, "once", "edge-1", tmp_path)
+    assert len(gateway.posts) == asked, "the one-time token is not used up for nothing"
 
 
 async def test_an_edge_that_hears_nobody_says_so_and_delivers_it(gateway: FakeGateway, tmp_path: Path) -> None:

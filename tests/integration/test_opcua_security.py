@@ -11,6 +11,7 @@ from asyncua import ua
 
 from edge.opcua.own import make_own
 from edge.opcua.trust import REJECTED, TRUSTED, accept, fingerprint, rejected
+from edge.remedies import remedy
 from tests.integration.opcua_stage import CA, GOOD, POLICIES, Stage, open_at, pki, refusal, server, stage, values
 from tests.unit.edge.rig import now_us, until
 from tests.unit.edge.rig_pki import DAY, NOW, der, issue, put, revoke
@@ -42,12 +43,32 @@ async def test_users_by_name_and_by_certificate(stage: Stage, pki: Path) -> None
     assert isinstance(error, ConfigError) and "password_file" in str(error)
 
 
+async def test_a_user_whose_certificate_the_server_does_not_know_or_who_lacks_its_key_stays_out(stage: Stage, pki: Path) -> None:
+    folder = pki.parent.parent
+    own = {name: make_own(folder / name, name, "box.example", now_us) for name in ("operator", "stranger")}
+    stage.people.strangers = frozenset({der(own["stranger"].certificate)})
+
+    def user(certificate: str, key: str) -> str:
+        return f'user_certificate = "{certificate}/own/certificate.der"\nuser_key = "{key}/own/key.pem"'
+
+    assert await values(open_at(pki, stage.port, more=user("operator", "operator"))) == [1.5]
+    error = await refusal(open_at(pki, stage.port, more=user("stranger", "stranger")))
+    assert isinstance(error, NotConnected) and "BadUserAccessDenied" in str(error) and "user_certificate" in remedy(str(error)), error
+    for more, said in (
+        (user("operator", "stranger"), "do not belong together"), ('user_certificate = "operator/own/certificate.der"', "user_key"),
+        (user("nobody", "operator"), "No such file"),
+    ):
+        error = await refusal(open_at(pki, stage.port, more=more))
+        assert isinstance(error, ConfigError) and said in str(error)
+
+
 async def test_no_security_is_a_warning_as_long_as_it_lasts(stage: Stage, pki: Path) -> None:
     source = open_at(pki, stage.port, "None")
     assert await values(source) == [1.5]
     assert len(source.warnings) == 1 and "anybody on this network" in source.warnings[0]
 
 
+CURES = {"unknown": "edge trust", "expired": "clocks", "revoked": "new certificate", "wrong URI": "server_uri", "wrong host": "server_name"}
 HOSTILE = {
     "unknown": (issue, "BadCertificateUntrusted: .*chejian edge trust"),
     "expired": (lambda: issue(by=("ca", CA), to=NOW - DAY / 2), "BadCertificateTimeInvalid: .* expired on"),
@@ -67,7 +88,7 @@ async def test_a_bad_certificate_is_refused_before_anything_is_told(stage: Stage
     error = await refusal(open_at(pki, stage.port))
     assert isinstance(error, ConfigError)
     assert re.search(said, str(error)), str(error)
-    assert certificate in rejected(pki)
+    assert certificate in rejected(pki) and CURES[case] in remedy(str(error))
 
 
 async def test_a_downgrade_to_none_is_refused(stage: Stage, pki: Path) -> None:

@@ -167,6 +167,14 @@ def test_a_claim_of_more_than_there_is_costs_nothing(variant: bytes) -> None:
         decode_items(struct.pack("<I", 0) + b"\x01" + variant, 0, 1)
 
 
+@pytest.mark.parametrize("mask", [0x01, 0x03])
+def test_a_message_may_end_with_its_last_value(mask: int) -> None:
+    """A value that asyncua decodes, without times, and no diagnostics after it: nothing is read beyond the end."""
+    data = struct.pack("<I", 3) + bytes([mask, 12]) + struct.pack("<i", 2) + b"P1" + (struct.pack("<I", 0x40000000) if mask & 2 else b"")
+    items, end = decode_items(data, 0, 1)
+    assert end == len(data) and items.others[0].Value == "P1" and items.code[0] == (0x40000000 if mask & 2 else 0)  # type: ignore[union-attr]
+
+
 def test_a_change_of_status_is_told() -> None:
     assert decode_publish(message([], status=0x80080000)).notification.status == 0x80080000
 
