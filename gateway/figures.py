@@ -17,6 +17,7 @@ from evidence.archived import Live
 from evidence.bundle import export
 from evidence.claim import needed
 from gateway.house import House
+from gateway.posted import Posted
 from workshop.errors import Rejected
 from workshop.register import Workshop
 from workshop.window import HOUR_US, Window
@@ -62,6 +63,7 @@ class Figures:
         self._hours: OrderedDict[tuple[object, ...], list[Components]] = OrderedDict()
         self._exporting = threading.Lock()
         self._live = Live(house.archive)
+        self._posted = Posted(house.components, house.in_force)
 
     def result(self, indicator: Indicator, window: Window) -> bytes:
         """The result of an indicator as JSON, from what the engine holds now."""
@@ -95,10 +97,10 @@ class Figures:
     def _components(self, indicator: Indicator, window: Window, register: Workshop) -> list[Components]:
         engine = self._house.engine
         signals = needed_signals(indicator, register)
-        posted = self._posted(indicator, window, register) if window.length_us > RAW_US else {}
-        components = [piece for pieces in posted.values() for piece in pieces]
+        posted = self._posted.find(indicator, window, register) if window.length_us > RAW_US else []
+        components = [piece for _, pieces in posted for piece in pieces]
         cursor, digest = engine.cursor(), register.digest
-        for piece in _rest(window, posted):
+        for piece in _rest(window, [span for span, _ in posted]):
             span = Window(piece.start_us - LOOKBACK_US, piece.end_us)
             # What no newer batch is about has not changed since: people who look again have new hours measured only.
             key = (indicator.id, indicator.version, digest, piece, min(self._house.archive.range_for(span, 0)[1], cursor))
@@ -112,20 +114,6 @@ class Figures:
                         self._hours.popitem(last=False)
             components += found
         return components
-
-    def _posted(self, indicator: Indicator, window: Window, register: Workshop) -> dict[Window, list[Components]]:
-        """Full hours of the window for which the service has posted the components of all equipment, measured under this revision of the register."""
-        wanted = _measured(indicator, register)
-        spans: dict[Window, dict[str, Components]] = {}
-        for row in self._house.components.find(indicator.id, window, indicator.version):
-            if row.end_us - row.start_us == HOUR_US and row.equipment in wanted:
-                spans.setdefault(Window(row.start_us, row.end_us), {})[row.equipment] = msgspec.convert(row.components, Components)
-        found: dict[Window, list[Components]] = {}
-        end_us = window.start_us
-        for span in sorted(spans):
-            if span.start_us >= end_us and set(spans[span]) == wanted and self._house.in_force(span) is register:
-                found[span], end_us = list(spans[span].values()), span.end_us
-        return found
 
     def accept(self, rows: Iterable[ComponentsRow]) -> int:
         """Stores posted components.
@@ -183,10 +171,6 @@ class Figures:
             return path.open("rb")
         finally:
             path.unlink(missing_ok=True)
-
-
-def _measured(indicator: Indicator, register: Workshop) -> set[str]:
-    return {item.id for item in register.equipment if indicator.applies(item)}
 
 
 def _rest(window: Window, posted: Iterable[Window]) -> list[Window]:

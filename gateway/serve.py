@@ -12,17 +12,20 @@ from types import FrameType
 import structlog
 import uvicorn
 
+from analytics.indicator import load_indicators
 from gateway.app import create_app
 from gateway.house import House
 from gateway.opening import open_house
+from gateway.posted import Posted
 from gateway.settings import GatewaySettings
-from workshop.errors import ConfigError, NotConnected
+from workshop.errors import ChejianError, ConfigError, NotConnected
 from workshop.window import Clock
 
 GRACE_S = 5
 DRAIN_S = 10.0
 KEEP_S = 5.0
 CERTIFICATE_S = 1.0
+SUMS_S, PAUSE_S = 300.0, 0.05
 
 log = structlog.get_logger()
 
@@ -50,7 +53,7 @@ def run(settings: GatewaySettings, clock: Clock, *, stop: threading.Event | None
         ended = threading.Event()
         keepers = [
             threading.Thread(target=keep, args=(house, ended), name=name, daemon=True)
-            for name, keep in (("checkpoints", _keep_checkpoints), ("engine keeper", _keep_engine))
+            for name, keep in (("checkpoints", _keep_checkpoints), ("engine keeper", _keep_engine), ("sums", _keep_sums))
         ]
         if server.config.ssl is not None:
             renewing = (settings, server.config.ssl, ended)
@@ -160,6 +163,18 @@ def _keep_engine(house: House, ended: threading.Event) -> None:
                     writer.engine.maintain(house.clock())
         except NotConnected as error:
             log.warning("engine could not keep house", reason=str(error))
+
+
+def _keep_sums(house: House, ended: threading.Event) -> None:
+    """Days and months of what the service has posted, merged before somebody asks; with pauses, since values of the moment go first."""
+    posted, indicators = Posted(house.components, house.in_force), [item for item in load_indicators().values() if item.roles]
+    while not ended.wait(SUMS_S):
+        try:
+            made = posted.roll_up(indicators, house.clock(), lambda: ended.wait(PAUSE_S))
+            if made:
+                log.info("components merged", sums=made)
+        except ChejianError as error:
+            log.warning("components could not be merged", reason=str(error))
 
 
 def _keep_certificate(settings: GatewaySettings, context: ssl.SSLContext, ended: threading.Event) -> None:
