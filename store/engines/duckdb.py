@@ -32,6 +32,8 @@ _EARLIEST, _LATEST = -(2**62), 2**62
 _DAYS_AT_ONCE = 4
 _GIVE_BACK: dict[str, str | bool | int | float | list[str]] = {"allocator_flush_threshold": "16MB", "allocator_background_threads": True}
 """Memory of a sort goes back to the system when it is done, not when the allocator next has reason to."""
+_NEW_FILE: dict[str, str | bool | int | float | list[str]] = {"default_block_size": 65_536}
+"""A quarter of DuckDB's own: what a table's last blocks leave empty is a tenth of the file. A file that is there keeps its blocks."""
 
 
 class DuckdbSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +68,7 @@ class DuckdbEngine:
     )
 
     def __init__(self, settings: DuckdbSettings) -> None:
-        config = _GIVE_BACK | {"memory_limit": settings.memory_limit, "threads": settings.threads}
+        config = _GIVE_BACK | _NEW_FILE | {"memory_limit": settings.memory_limit, "threads": settings.threads}
         try:
             self._connection = duckdb.connect(settings.path, config=config)
             self._connection.execute(TABLES)
