@@ -16,7 +16,7 @@ from analytics.definition import components, conclude, quotient
 from analytics.indicator import Components, Indicator, Result
 from analytics.measured import Measured
 from analytics.series import LOOKBACK_US, Inputs
-from analytics.steps import cut, fresh, inside, touched
+from analytics.steps import fresh_us, inside, touched
 from workshop.register import Workshop
 from workshop.window import SECOND_US, Window
 
@@ -28,10 +28,8 @@ FLOOD = 10
 def measure_alarms(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Annunciations in the watched time and how much of it is known, µs; annunciations by ten minutes."""
     moments, _ = annunciations(inputs, window)
-    pieces = cut(inputs.observed, [fresh(inputs, "alarm")])
-    known_us = pieces.total_us(pieces.values[0] == 1)
     values = {"annunciations": len(moments), "conflicts": inputs.conflicts(("alarm",))}
-    found = components(indicator, inputs, window, known_us, values, events=("alarm",))
+    found = components(indicator, inputs, window, fresh_us(inputs, ("alarm",)), values, events=("alarm",))
     return msgspec.structs.replace(found, boundary={"slots": slots_of(SLOT_US, moments // SLOT_US, np.ones(len(moments), np.int64))})
 
 
@@ -57,6 +55,10 @@ def flood(indicator: Indicator, measured: Measured, register: Workshop, window: 
 
 def annunciations(inputs: Inputs, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Source times and alarm numbers of the annunciations in the watched time of the window."""
+    return inputs.once(("annunciations", window), lambda: _annunciations(inputs, window))
+
+
+def _annunciations(inputs: Inputs, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     series = inputs.series("alarm")
     code, usable = series.integers()
     if not len(code):

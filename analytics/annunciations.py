@@ -15,7 +15,7 @@ from analytics.indicator import Components, Exclusion, Indicator, Result
 from analytics.measured import Measured
 from analytics.series import Inputs
 from analytics.spells import Spells, Tally, spells_of, tally_of
-from analytics.steps import UNKNOWN, cut, fresh, held
+from analytics.steps import UNKNOWN, cut, fresh_us, held
 from workshop.register import Workshop
 from workshop.window import HOUR_US, SECOND_US, Window
 
@@ -36,12 +36,11 @@ _PREFIX = "alarm_"
 def measure_by_number(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Annunciations by alarm number, whole and by minute."""
     time, code = annunciations(inputs, window)
-    known_us = _known_us(inputs)
     tally = tally_of(CHATTER_US, (time // CHATTER_US).tolist(), code.tolist())
     values = {"annunciations": len(time), "conflicts": inputs.conflicts(("alarm",))}
     for number in code.tolist():
         values[f"{_PREFIX}{number}"] = values.get(f"{_PREFIX}{number}", 0) + 1
-    found = components(indicator, inputs, window, known_us, values, events=("alarm",))
+    found = components(indicator, inputs, window, fresh_us(inputs, ("alarm",)), values, events=("alarm",))
     return msgspec.structs.replace(found, boundary={"minutes": tally})
 
 
@@ -52,7 +51,7 @@ def measure_standing(indicator: Indicator, inputs: Inputs, window: Window) -> Co
     values = {
         "alarm_us": pieces.total_us((pieces.values[0] != 0) & (pieces.values[0] != UNKNOWN)), "conflicts": inputs.conflicts(("alarm",)),
     }
-    found = components(indicator, inputs, window, _known_us(inputs), values, events=("alarm",))
+    found = components(indicator, inputs, window, fresh_us(inputs, ("alarm",)), values, events=("alarm",))
     return msgspec.structs.replace(found, boundary={"standing": spells_of(pieces, window, STALE_US)})
 
 
@@ -111,8 +110,3 @@ def stale(indicator: Indicator, measured: Measured, register: Workshop, window: 
         indicator, measured, Fraction(number) if known and not short else None, counts, why, short,
         MARKS[indicator.id], excluded=standing,
     )
-
-
-def _known_us(inputs: Inputs) -> int:
-    pieces = cut(inputs.observed, [fresh(inputs, "alarm")])
-    return pieces.total_us(pieces.values[0] == 1)

@@ -69,6 +69,8 @@ def merge_boundaries(pieces: Sequence[Boundary]) -> Boundary:
     Raises:
         Rejected: of different kinds, or slots of different length.
     """
+    if len(pieces) == 1:
+        return pieces[0]
     episodes = [piece for piece in pieces if isinstance(piece, Episodes)]
     slots = [piece for piece in pieces if isinstance(piece, Slots)]
     if len(episodes) == len(pieces):

@@ -20,7 +20,7 @@ from analytics.definition import components, conclude
 from analytics.indicator import Components, Exclusion, Indicator, Result
 from analytics.measured import Measured
 from analytics.series import Inputs
-from analytics.steps import UNKNOWN, cut, fresh, held_codes
+from analytics.steps import UNKNOWN, fresh_us, held_codes
 from workshop.register import Equipment, Workshop
 from workshop.window import Window
 
@@ -67,8 +67,7 @@ def measure_dimension(indicator: Indicator, inputs: Inputs, window: Window) -> C
         "parts": len(deviation), "unusable": unusable, "deviation_sum": int(deviation.sum()), "squares_high": int((squares // HALF).sum()),
         "squares_low": int((squares % HALF).sum()), "conflicts": inputs.conflicts(ROLES),
     }
-    pieces = cut(inputs.observed, [fresh(inputs, DIMENSION)])
-    return components(indicator, inputs, window, pieces.total_us(pieces.values[0] == 1), values, events=ROLES)
+    return components(indicator, inputs, window, fresh_us(inputs, (DIMENSION,)), values, events=ROLES)
 
 
 def _parts(inputs: Inputs) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from analytics.indicator import Components, Indicator, Result
 from analytics.measured import Measured
 from analytics.production import calendar_note, counter_notes
 from analytics.series import Inputs
-from analytics.steps import UNKNOWN, cut, held, increases, inside
+from analytics.steps import UNKNOWN, cut, held, increases, planned_growth
 from workshop.register import Workshop
 from workshop.states import STATE_MAPPING, OperationMode
 from workshop.window import SECOND_US, Window
@@ -34,7 +34,7 @@ def measure_changeovers(indicator: Indicator, inputs: Inputs, window: Window) ->
     counters = [role for role in indicator.roles if role == PARTS]
     for role in counters:
         grown = increases(inputs, role, window)
-        values["produced"] = int(grown.amount[inside(inputs.calendar).at(grown.time_us) == 1].sum())
+        values["produced"] = int(grown.amount[planned_growth(inputs, role, window)].sum())
         values |= {"resets": grown.resets, "beginnings": grown.beginnings}
     found = components(indicator, inputs, window, pieces.total_us(known), values, inputs.calendar, counters=counters, events=(MODE,))
     return msgspec.structs.replace(found, boundary={"changeovers": episodes_of(setup[known].astype(np.int64))})

@@ -1,6 +1,7 @@
 """From a block of readings to components and results: which signals an indicator needs, and its pieces by equipment and local hour."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +14,7 @@ from analytics.texts import is_text
 from workshop.block import Block
 from workshop.calendar import clip_windows, local_hours, service_window
 from workshop.register import Equipment, Workshop
-from workshop.signal import signal_id
+from workshop.signal import Signal, signal_id
 from workshop.window import Window
 
 __all__ = ["LOOKBACK_US", "components_of", "compute", "compute_all", "inputs_by_hour", "measure_all", "needed_signals", "needed_texts"]
@@ -43,8 +44,7 @@ def components_of(
         block: readings in any order, of these signals or more, from `LOOKBACK_US` before the window on.
         missing: what is known to be missing in that time.
     """
-    series = series_of(block, set(needed_signals(indicator, register)), needed_texts([indicator], register))
-    return _measure([indicator], register, series, window, missing, by_hour=True)[0]
+    return _measure([indicator], register, block, window, missing, by_hour=True)[0]
 
 
 def compute(
@@ -58,9 +58,7 @@ def compute_all(
     indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing = NOTHING, facts: Facts = NO_FACTS
 ) -> list[Result]:
     """The results of several indicators, in their order; the block is sorted once."""
-    needed = {name for indicator in indicators for name in needed_signals(indicator, register)}
-    series = series_of(block, needed, needed_texts(indicators, register))
-    measured = _measure(indicators, register, series, window, missing, by_hour=False)
+    measured = _measure(indicators, register, block, window, missing, by_hour=False)
     return [indicator.evaluate(pieces, register, window, facts) for indicator, pieces in zip(indicators, measured, strict=True)]
 
 
@@ -75,9 +73,7 @@ def measure_all(
     Args:
         dictionary: of texts, as for `series_of`.
     """
-    needed = {name for indicator in indicators for name in needed_signals(indicator, register)}
-    series = series_of(block, needed, needed_texts(indicators, register), dictionary)
-    return [piece for pieces in _measure(indicators, register, series, window, missing, by_hour=False) for piece in pieces]
+    return [piece for pieces in _measure(indicators, register, block, window, missing, dictionary, by_hour=False) for piece in pieces]
 
 
 def inputs_by_hour(
@@ -89,26 +85,64 @@ def inputs_by_hour(
     Args:
         roles: those of an indicator, or of several: what one measures does not depend on roles that it does not ask for.
     """
+    return list(_cut(register, equipment, wanted_signals(equipment, roles), series, window, missing, {}, by_hour=by_hour))
+
+
+class _Plan(NamedTuple):
+    """What is measured on one piece of equipment."""
+
+    equipment: Equipment
+    applying: Sequence[tuple[int, Indicator, object]]
+    """The indicators: the number of each, and how it measures; what two measure in the same way is measured once."""
+    signals: list[Signal]
+    """What any of them reads."""
+    named: set[str]
+    """Roles that any of them names."""
+
+
+def _plans(indicators: Sequence[Indicator], register: Workshop) -> list[_Plan]:
+    ways = [(item.measured, item.roles) if isinstance(item, Definition) else item.id for item in indicators]
+    found = []
+    for item in register.equipment:
+        applying = [(number, indicator, ways[number]) for number, indicator in enumerate(indicators) if indicator.applies(item)]
+        if applying:
+            named = {role for _, indicator, _ in applying for role in indicator.roles}
+            found.append(_Plan(item, applying, wanted_signals(item, named), named))
+    return found
+
+
+def _cut(
+    register: Workshop, equipment: Equipment, signals: Sequence[Signal], series: Mapping[str, Series], window: Window, missing: Missing,
+    planned: dict[Window, list[Window]], *, by_hour: bool,
+) -> Iterator[tuple[Inputs, Window]]:
+    """Inputs piece by piece.
+
+    Args:
+        planned: by time in service the time watched in it, for whoever asks for other equipment.
+    """
     in_service = window.clip(service_window(register, equipment))
     if in_service.length_us == 0:
-        return []
-    signals, observed = wanted_signals(equipment, roles), observed_windows(register, equipment, in_service)
-    pieces = list(local_hours(register, in_service)) if by_hour else [in_service]
-    return [(cut_inputs(register, equipment, series, piece, signals, clip_windows(observed, piece), missing), piece) for piece in pieces]
+        return
+    if in_service not in planned:
+        planned[in_service] = observed_windows(register, equipment, in_service)
+    for piece in local_hours(register, in_service) if by_hour else (in_service,):
+        yield cut_inputs(register, equipment, series, piece, signals, clip_windows(planned[in_service], piece), missing), piece
 
 
 def _measure(
-    indicators: Sequence[Indicator], register: Workshop, series: Mapping[str, Series], window: Window, missing: Missing, *, by_hour: bool
+    indicators: Sequence[Indicator], register: Workshop, block: Block, window: Window, missing: Missing,
+    dictionary: Sequence[str] | None = None, *, by_hour: bool,
 ) -> list[list[Components]]:
     """Of every indicator, its components. What several ask of one machine is derived once; what they measure in the same way too."""
+    plans = _plans(indicators, register)
+    needed = {signal_id(plan.equipment.id, signal.name): is_text(signal) and signal.role in plan.named for plan in plans for signal in plan.signals}
+    series = series_of(block, needed, {name for name, text in needed.items() if text}, dictionary)
     found: list[list[Components]] = [[] for _ in indicators]
-    for item in register.equipment:
-        applying = [(number, indicator) for number, indicator in enumerate(indicators) if indicator.applies(item)]
-        roles = sorted({role for _, indicator in applying for role in indicator.roles})
-        for inputs, piece in inputs_by_hour(roles, register, item, series, window, missing, by_hour=by_hour) if applying else ():
+    planned: dict[Window, list[Window]] = {}
+    for plan in plans:
+        for inputs, piece in _cut(register, plan.equipment, plan.signals, series, window, missing, planned, by_hour=by_hour):
             done: dict[object, Components] = {}
-            for number, indicator in applying:
-                way = (indicator.measured, indicator.roles) if isinstance(indicator, Definition) else indicator.id
+            for number, indicator, way in plan.applying:
                 if way in done:
                     found[number].append(msgspec.structs.replace(done[way], indicator=indicator.id, version=indicator.version))
                 else:

@@ -10,7 +10,7 @@ from analytics.measured import Measured, doubts
 from analytics.production import counter_notes
 from analytics.series import Inputs
 from analytics.statistics import CLOPPER_PEARSON, WILSON, clopper_pearson, wilson
-from analytics.steps import cut, fresh, increases
+from analytics.steps import fresh_us, increases
 from workshop.register import Workshop
 from workshop.window import Window
 
@@ -18,15 +18,11 @@ from workshop.window import Window
 def measure_counts(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Increases of every counter of the indicator, resets, and the watched time in which all of them were fresh, µs."""
     grown = {role: increases(inputs, role, window) for role in indicator.roles}
-    pieces = cut(inputs.observed, [fresh(inputs, role) for role in indicator.roles])
-    known = pieces.length_us >= 0
-    for column in pieces.values:
-        known &= column == 1
     values = {role.removesuffix("_count"): item.total for role, item in grown.items()}
     values["resets"] = sum(item.resets for item in grown.values())
     values["beginnings"] = sum(item.beginnings for item in grown.values())
     values["conflicts"] = inputs.conflicts(indicator.roles)
-    return components(indicator, inputs, window, pieces.total_us(known), values, counters=indicator.roles)
+    return components(indicator, inputs, window, fresh_us(inputs, indicator.roles), values, counters=indicator.roles)
 
 
 def share_of_counts(part: Sequence[str], minus: Sequence[str], whole: str) -> Callable[[Indicator, Measured, Workshop, Window], Result]:

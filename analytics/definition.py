@@ -101,8 +101,8 @@ def components(
         events: roles that tell events which are counted: where something missing may hide one.
     """
     span = inputs.observed if watched is None else watched
-    hour_us = local_hour(window.start_us, zone_of(inputs.register))
-    lost = union((*growth_lost(inputs, counters, window), *unseen(inputs, events, span)))
+    hour_us = inputs.once(("hour", window.start_us), lambda: local_hour(window.start_us, zone_of(inputs.register)))
+    lost = union((*growth_lost(inputs, counters, window), *unseen(inputs, events, span))) if inputs.unknown else ()
     return Components(
         indicator.id, indicator.version, inputs.equipment.id, hour_us, window.start_us, window.end_us, covered_us,
         sum(part.length_us for part in span), values, {role: accounted(inputs, role, window) for role in counters}, lost,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
+import numpy as np
 
 from analytics.boundary import Slots, slots_of
 from analytics.definition import components, quotient
@@ -17,7 +18,7 @@ from analytics.facts import DeclaredInput, Facts
 from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, sentences, share
 from analytics.measured import Measured, doubts
 from analytics.series import Inputs
-from analytics.steps import cut, fresh, increases
+from analytics.steps import fresh_us, increases
 from workshop.order import Order
 from workshop.register import Workshop
 from workshop.window import HOUR_US, Window
@@ -41,26 +42,25 @@ class Done(msgspec.Struct, frozen=True):
 def measure_good(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Good pieces by quarter hour; what grew unseen stands where a reading shows it, the latest that it can be."""
     grown = increases(inputs, GOOD, window)
-    known_us = cut(inputs.observed, [fresh(inputs, GOOD)])
     values = {
         "good": grown.total, "resets": grown.resets, "beginnings": grown.beginnings, "conflicts": inputs.conflicts((GOOD,)),
         "unplaced": int(grown.amount[(grown.silence_us > inputs.hold_us(GOOD)) | grown.blind].sum()),
     }
-    found = components(indicator, inputs, window, known_us.total_us(known_us.values[0] == 1), values, counters=(GOOD,))
+    found = components(indicator, inputs, window, fresh_us(inputs, (GOOD,)), values, counters=(GOOD,))
     return msgspec.structs.replace(found, boundary={"slots": slots_of(SLOT_US, (grown.time_us - 1) // SLOT_US, grown.amount)})
 
 
 def finished_orders(measured: Measured, facts: Facts, window: Window) -> list[Done]:
     """The orders planned to begin and due in the window, on machines that count good pieces, by work unit and planned start."""
+    by_unit: dict[str, list[Order]] = {}
+    for item in facts.orders:
+        if not item.cancelled and item.planned_start_us < window.end_us and max(item.planned_end_us, item.due_us) > window.start_us:
+            by_unit.setdefault(item.work_unit, []).append(item)
     found: list[Done] = []
     for name, piece in measured.by_equipment.items():
-        mine = sorted(
-            (item for item in facts.orders if item.work_unit == name and not item.cancelled and item.planned_start_us < window.end_us
-             and max(item.planned_end_us, item.due_us) > window.start_us),
-            key=lambda item: (item.planned_start_us, item.id),
-        )
+        mine = sorted(by_unit.get(name, ()), key=lambda item: (item.planned_start_us, item.id))
         slots = piece.boundary.get("slots")
-        counted = [] if not isinstance(slots, Slots) else [(slots.first + n, amount) for n, amount in enumerate(slots.values.tolist()) if amount]
+        counted = slots if isinstance(slots, Slots) else Slots(SLOT_US, 0, b"")
         late = _allotted(mine, counted)
         early = _allotted([item for item in mine if item.planned_start_us >= window.start_us], counted)
         found += [
@@ -111,22 +111,24 @@ def lead_time(indicator: Indicator, measured: Measured, register: Workshop, wind
 _NONE = "undefined: no order is planned to begin and due within the window on a machine that counts good pieces"
 
 
-def _allotted(orders: Sequence[Order], counted: Sequence[tuple[int, int]]) -> dict[str, int]:
-    """By order's id the slot of its last piece; orders by planned start, counts by slot."""
-    lacking = {item.id: item.quantity for item in orders}
+def _allotted(orders: Sequence[Order], counted: Slots) -> dict[str, int]:
+    """By order's id the slot of its last piece; orders by planned start, all of some pieces.
+
+    Pieces are numbered as they come. An order takes those that follow the last one of the order before it, and its own start; one that is never
+    finished leaves nothing to those after it.
+    """
+    number = np.cumsum(counted.values)
     done: dict[str, int] = {}
-    first = 0
-    for slot, amount in counted:
-        left = amount
-        while first < len(orders) and not lacking[orders[first].id]:
-            first += 1
-        for item in orders[first:]:
-            if not left or item.planned_start_us >= (slot + 1) * SLOT_US:
-                break
-            taken = min(left, lacking[item.id])
-            left, lacking[item.id] = left - taken, lacking[item.id] - taken
-            if taken and not lacking[item.id]:
-                done[item.id] = slot
+    taken = 0
+    for item in orders:
+        before = max(0, item.planned_start_us // SLOT_US - counted.first)  # slots that end by its start
+        if before:
+            taken = max(taken, int(number[min(before, len(number)) - 1]) if len(number) else 0)
+        taken += item.quantity
+        place = int(np.searchsorted(number, taken))
+        if place == len(number):
+            break
+        done[item.id] = counted.first + place
     return done
 
 

@@ -17,7 +17,7 @@ from analytics.factors import Factor, of_year
 from analytics.indicator import Components, Exclusion, Indicator, Result
 from analytics.measured import Measured
 from analytics.series import ENERGY_SCALES, Inputs
-from analytics.steps import Increases, Steps, cut, fresh, held, increases
+from analytics.steps import Increases, Steps, cut, fresh, fresh_us, held, increases
 from analytics.tariff import local_times, tariff_periods
 from workshop.errors import ConfigError
 from workshop.register import Workshop
@@ -40,13 +40,12 @@ def measure_total(indicator: Indicator, inputs: Inputs, window: Window) -> Compo
     """Energy, mWh, by local year, and other counters that the indicator asks for."""
     grown = grown_of(inputs, window)
     values = _whole(indicator, inputs, grown)
-    for year in np.unique(years := _years(inputs, grown.time_us - 1)).tolist():
-        values[f"year_{year}_mwh"] = int(grown.amount[years == year].sum())
+    values |= inputs.once(("years", window), lambda: _by_year(inputs, grown))
     counters = [role for role in indicator.roles if role != METER and inputs.signal(role) is not None]
     for role in counters:
         values[role.removesuffix("_count")] = increases(inputs, role, window).total
     summed = [*([METER] if inputs.signal(METER) is not None else []), *counters]
-    return components(indicator, inputs, window, _known_us(inputs, summed), values, counters=summed)
+    return components(indicator, inputs, window, fresh_us(inputs, summed), values, counters=summed)
 
 
 def measure_by_state(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
@@ -59,9 +58,9 @@ def measure_by_state(indicator: Indicator, inputs: Inputs, window: Window) -> Co
     values["unplaced_mwh"] = int(grown.amount[~placed].sum())
     for code in ItemState:
         values[_BY_STATE[code]] += int(grown.amount[placed & (then == code)].sum())
-    values["unknown_mwh"] = int(grown.amount[placed & ~np.isin(then, list(ItemState))].sum())
+    values["unknown_mwh"] = grown.total - sum(values.values())
     pieces = cut(inputs.observed, [fresh(inputs, METER), state])
-    known_us = pieces.total_us((pieces.values[0] == 1) & np.isin(pieces.values[1], list(ItemState)))
+    known_us = sum(pieces.total_us((pieces.values[0] == 1) & (pieces.values[1] == code)) for code in ItemState)
     return components(indicator, inputs, window, known_us, {**_whole(indicator, inputs, grown), **values}, counters=(METER,))
 
 
@@ -75,7 +74,7 @@ def measure_by_price(indicator: Indicator, inputs: Inputs, window: Window) -> Co
         values[f"period_{number:02}_mwh"] = int(grown.amount[period == number].sum())
     values["untariffed_mwh"] = int(grown.amount[period < 0].sum())
     values["unplaced_mwh"] = int(grown.amount[~placed].sum())
-    return components(indicator, inputs, window, _known_us(inputs, [METER]), values, counters=(METER,))
+    return components(indicator, inputs, window, fresh_us(inputs, (METER,)), values, counters=(METER,))
 
 
 def measure_demand(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
@@ -87,7 +86,7 @@ def measure_demand(indicator: Indicator, inputs: Inputs, window: Window) -> Comp
     pieces = cut([window] if window.length_us else [], [fresh(inputs, METER), Steps(slot * QUARTER_US, slot)])
     known = pieces.values[0] == 1
     values = {**_whole(indicator, inputs, grown), "unplaced_mwh": int(grown.amount[~placed].sum())}
-    found = components(indicator, inputs, window, _known_us(inputs, [METER]), values, counters=(METER,))
+    found = components(indicator, inputs, window, fresh_us(inputs, (METER,)), values, counters=(METER,))
     return msgspec.structs.replace(found, boundary={
         "quarters_mwh": slots_of(QUARTER_US, (grown.time_us[placed] - 1) // QUARTER_US, grown.amount[placed]),
         "quarters_known_us": slots_of(QUARTER_US, pieces.values[1][known], pieces.length_us[known]),
@@ -249,17 +248,10 @@ def _whole(indicator: Indicator, inputs: Inputs, grown: Increases) -> dict[str, 
     return {"energy_mwh": grown.total, "resets": grown.resets, "beginnings": grown.beginnings, "conflicts": inputs.conflicts(indicator.roles)}
 
 
-def _known_us(inputs: Inputs, roles: list[str]) -> int:
-    pieces = cut(inputs.observed, [fresh(inputs, role) for role in roles])
-    known = pieces.length_us >= 0
-    for column in pieces.values:
-        known &= column == 1
-    return pieces.total_us(known)
-
-
-def _years(inputs: Inputs, time_us: NDArray[np.int64]) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = local_times(inputs, time_us).astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
-    return found
+def _by_year(inputs: Inputs, grown: Increases) -> dict[str, int]:
+    """By local year what flowed in it, mWh."""
+    years = local_times(inputs, grown.time_us - 1).astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
+    return {f"year_{year}_mwh": int(grown.amount[years == year].sum()) for year in np.unique(years).tolist()}
 
 
 def _slots(measured: Measured, name: str) -> Slots:

@@ -4,6 +4,7 @@ A value is held to its maximum age; what nobody knows is neither inside nor outs
 at one time.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -53,14 +54,7 @@ def outside(inputs: Inputs, signal: Signal) -> Steps:
     low = float(Decimal(signal.lower)) if isinstance(signal.lower, str) else -np.inf
     high = float(Decimal(signal.upper)) if isinstance(signal.upper, str) else np.inf
 
-    def make() -> Steps:
-        series = inputs.series(signal.role)
-        number = series.value.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            known, out = series.good & np.isfinite(number), (number < low) | (number > high)
-        return held_codes(inputs, signal.role, np.where(known, out.astype(np.int64), UNKNOWN))
-
-    return inputs.once(("outside", signal.role), make)
+    return inputs.once(("outside", signal.role), lambda: _held(inputs, signal.role, lambda number: (number < low) | (number > high)))
 
 
 def measure_limits(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
@@ -74,7 +68,7 @@ def measure_door(indicator: Indicator, inputs: Inputs, window: Window) -> Compon
     series = inputs.series(DOOR)
     closed, usable = series.integers()
     door = held_codes(inputs, DOOR, np.where(usable, (closed == 0).astype(np.int64), UNKNOWN))
-    moving = [_moving(inputs, role) for role in MOTION if inputs.signal(role) is not None]
+    moving = [_held(inputs, role, lambda number: np.abs(number) > 0) for role in MOTION if inputs.signal(role) is not None]
     edges = np.unique(np.concatenate([step.edge_us for step in (door, *moving)]))
     motion = np.array([step.at(edges) for step in moving])
     some, still = (motion == 1).any(axis=0), (motion == 0).all(axis=0)
@@ -82,12 +76,13 @@ def measure_door(indicator: Indicator, inputs: Inputs, window: Window) -> Compon
     return _measure(indicator, inputs, window, [door, either], every=True)
 
 
-def _moving(inputs: Inputs, role: str) -> Steps:
+def _held(inputs: Inputs, role: str, where: Callable[[NDArray[np.float64]], NDArray[np.bool_]]) -> Steps:
+    """1 while a number holds for which it is so, 0 while another one holds, else unknown."""
     series = inputs.series(role)
-    number = series.value.astype(np.float64)
+    number = series.value.astype(np.float64, copy=False)
     with np.errstate(invalid="ignore"):
-        known, moves = series.good & np.isfinite(number), np.abs(number) > 0
-    return held_codes(inputs, role, np.where(known, moves.astype(np.int64), UNKNOWN))
+        known, found = np.isfinite(number) & series.good, where(number)
+    return held_codes(inputs, role, np.where(known, found, UNKNOWN))
 
 
 def _measure(indicator: Indicator, inputs: Inputs, window: Window, steps: list[Steps], *, every: bool) -> Components:
@@ -97,7 +92,7 @@ def _measure(indicator: Indicator, inputs: Inputs, window: Window, steps: list[S
     known = state != UNKNOWN
     values = {"over_us": pieces.total_us(state == 1), "conflicts": inputs.conflicts(roles)}
     found = components(indicator, inputs, window, pieces.total_us(known), values, events=roles)
-    whole = cut([window] if window.length_us else [], steps)
+    whole = pieces if inputs.observed == (window,) else cut([window] if window.length_us else [], steps)
     whole = msgspec.structs.replace(whole, values=[_together(whole.values, every=every)])
     return msgspec.structs.replace(found, boundary={"exceedances": episodes_of(state[known]), "spells": spells_of(whole, window, LONGEST_ONLY_US)})
 

@@ -9,7 +9,7 @@ from analytics.indicator import Components, Exclusion, Indicator, Result
 from analytics.measured import Measured
 from analytics.networking import NETWORKED_SHARE
 from analytics.series import MACHINE, Inputs, wanted_signals
-from analytics.steps import UNKNOWN, cut, fresh, held, inside, until_heard
+from analytics.steps import UNKNOWN, always_fresh, cut, fresh, held, inside, until_heard
 from workshop.calendar import service_window
 from workshop.register import Equipment, Workshop
 from workshop.states import LinkState
@@ -47,17 +47,18 @@ def measure_completeness(indicator: Indicator, inputs: Inputs, window: Window) -
 
     A declared gap is data that is not there. A part that is absent may have been there: its time is unheard, until the signal is heard again.
     """
-    names = [signal.role for signal in wanted_signals(inputs.equipment, (MACHINE,)) if signal.role != "link_state"]
+    every = [signal.role for signal in wanted_signals(inputs.equipment, (MACHINE,)) if signal.role != "link_state"]
+    names = [name for name in every if inputs.absent or not always_fresh(inputs, name)]
     absent = [inside([Window(*span) for span in until_heard(inputs.absent, inputs.series(name).time_us)]) for name in names if inputs.absent]
     pieces = cut(inputs.observed, [held(inputs, "link_state"), *(fresh(inputs, name) for name in names), *absent])
     link = pieces.values[0]
     known = (link == LinkState.UP) | (link == LinkState.DOWN)
     known_us = pieces.total_us(known)
     ages, gone = pieces.values[1 : 1 + len(names)], pieces.values[1 + len(names) :]
-    fresh_us = sum(pieces.total_us(known & (column != UNKNOWN)) for column in ages)
+    fresh_us = known_us * (len(every) - len(names)) + sum(pieces.total_us(known & (column != UNKNOWN)) for column in ages)
     gone_us = sum(pieces.total_us(known & (column == UNKNOWN) & (away == 1)) for column, away in zip(ages, gone, strict=bool(gone)))
     watched_us = sum(part.length_us for part in inputs.observed)
-    values = {"fresh_us": fresh_us, "expected_us": known_us * len(names) - gone_us, "unheard_us": (watched_us - known_us) * len(names) + gone_us}
+    values = {"fresh_us": fresh_us, "expected_us": known_us * len(every) - gone_us, "unheard_us": (watched_us - known_us) * len(every) + gone_us}
     return components(indicator, inputs, window, known_us, values)
 
 

@@ -74,6 +74,8 @@ class Missing(msgspec.Struct, frozen=True):
 
     def spans(self, equipment: str, signal: str, start_us: int, end_us: int) -> Spans:
         """All that is missing of a signal (its id) in [start, end)."""
+        if not self.gaps and not self.absent:
+            return ()
         found = clipped(self.gaps.get(signal, ()), start_us, end_us), clipped(self.absent.get(equipment, ()), start_us, end_us)
         return union((*found[0], *found[1])) if found[0] and found[1] else found[0] or found[1]
 

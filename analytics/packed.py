@@ -7,36 +7,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.boundary import OFF, Boundary, Episodes, Slots, merge_boundaries
 from analytics.indicator import Components
 from analytics.missing import Spans
+from analytics.packed_borders import PackedBorder, pack_border
 from workshop.errors import Rejected
-
-_NOTHING = -(2**63)
-"""Stands for None among the codes of episodes."""
-
-
-class PackedEpisodes(msgspec.Struct, frozen=True, eq=False):
-    """Episodes by row."""
-
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    count: NDArray[np.int64]
-
-
-class PackedSlots(msgspec.Struct, frozen=True, eq=False):
-    """Slots by row, as many columns as the widest row has; `length` of them count."""
-
-    step_us: int
-    first: NDArray[np.int64]
-    length: NDArray[np.int64]
-    sums: NDArray[np.int64]
-
-
-class PackedOthers(msgspec.Struct, frozen=True, eq=False):
-    """Boundaries that have no columns, one by row."""
-
-    pieces: list[Boundary]
 
 
 class PackedSpans(msgspec.Struct, frozen=True, eq=False):
@@ -63,7 +37,7 @@ class Packed(msgspec.Struct, frozen=True, eq=False):
     """i64[k, n]"""
     present: NDArray[np.bool_]
     """bool[k, n]: whether the component has the name at all."""
-    borders: dict[str, PackedEpisodes | PackedSlots | PackedOthers]
+    borders: dict[str, PackedBorder]
     accounted: dict[str, PackedSpans]
     growth_lost: PackedSpans
 
@@ -74,6 +48,8 @@ def pack(components: Sequence[Components]) -> Packed:
     Raises:
         Rejected: none, of several indicators or versions, or without the same boundaries in each.
     """
+    if not components:
+        raise Rejected("there are no components to be packed: of what indicator they would be is not known")
     if len({(item.indicator, item.version) for item in components}) != 1 or len({tuple(sorted(item.boundary)) for item in components}) != 1:
         raise Rejected("components to be packed must be of one indicator and version, with the same boundaries")
     equipment = sorted({item.equipment for item in components})
@@ -81,11 +57,12 @@ def pack(components: Sequence[Components]) -> Packed:
     where = {name: number for number, name in enumerate(equipment)}
     names = sorted({name for item in components for name in item.values})
     columns = [(item.hour_us, item.start_us, item.end_us, item.covered_us, item.window_us) for item in components]
+    values = np.array([[item.values.get(name, 0) for item in components] for name in names], np.int64)
+    present = np.array([[name in item.values for item in components] for name in names], np.bool_)
     return Packed(
         components[0].indicator, components[0].version, equipment, np.array([where[item.equipment] for item in components], np.int64),
-        np.array(columns, np.int64).T, names, np.array([[item.values.get(name, 0) for item in components] for name in names], np.int64),
-        np.array([[name in item.values for item in components] for name in names], np.bool_),
-        {name: _pack_border([item.boundary[name] for item in components]) for name in sorted(components[0].boundary)},
+        np.array(columns, np.int64).T, names, values.reshape(-1, len(components)), present.reshape(-1, len(components)),
+        {name: pack_border([item.boundary[name] for item in components]) for name in sorted(components[0].boundary)},
         {role: _pack_spans([item.accounted.get(role) for item in components]) for role in roles},
         _pack_spans([item.growth_lost for item in components]),
     )
@@ -97,9 +74,8 @@ def merge_packed(packed: Packed) -> list[Components]:
     Raises:
         Rejected: two pieces of one piece of equipment overlap.
     """
-    order = np.lexsort((packed.columns[2], packed.columns[1], packed.place))
-    if bool((order[1:] < order[:-1]).any()):
-        packed = _take(packed, order)
+    if not _in_order(packed):
+        packed = _take(packed, np.lexsort((packed.columns[2], packed.columns[1], packed.place)))
     place, (hour, start, end, covered, watched) = packed.place, packed.columns
     same = place[1:] == place[:-1]
     if bool((same & (start[1:] < end[:-1])).any()):
@@ -107,8 +83,9 @@ def merge_packed(packed: Packed) -> list[Components]:
     begins = np.flatnonzero(np.concatenate(([True], ~same)))
     sums = [np.add.reduceat(column, begins).tolist() for column in packed.values]
     has = [np.logical_or.reduceat(column, begins).tolist() for column in packed.present]
-    borders = {name: _merge_border(border, begins, same) for name, border in packed.borders.items()}
+    borders = {name: border.merged(begins) for name, border in packed.borders.items()}
     accounted = {role: _merge_spans(spans, begins) for role, spans in packed.accounted.items()}
+    told = {role: np.logical_or.reduceat(spans.present, begins).tolist() for role, spans in packed.accounted.items()}
     lost = _merge_spans(packed.growth_lost, begins)
     hours, starts, ends = np.minimum.reduceat(hour, begins), start[begins], np.maximum.reduceat(end, begins)
     known, seen = np.add.reduceat(covered, begins), np.add.reduceat(watched, begins)
@@ -116,26 +93,26 @@ def merge_packed(packed: Packed) -> list[Components]:
         Components(
             packed.indicator, packed.version, packed.equipment[int(place[begin])], int(hours[n]), int(starts[n]), int(ends[n]), int(known[n]),
             int(seen[n]), {name: sums[k][n] for k, name in enumerate(packed.names) if has[k][n]},
-            {role: found[n] for role, found in accounted.items() if packed.accounted[role].present[begin]}, lost[n],
+            {role: found[n] for role, found in accounted.items() if told[role][n]}, lost[n],
             {name: found[n] for name, found in borders.items()},
         )
         for n, begin in enumerate(begins.tolist())
     ]
 
 
+def _in_order(packed: Packed) -> bool:
+    """Whether the rows stand by equipment, start and end."""
+    rising = np.ones(max(0, len(packed.place) - 1), np.bool_)
+    for column in (packed.columns[2], packed.columns[1], packed.place):
+        rising = (column[1:] > column[:-1]) | ((column[1:] == column[:-1]) & rising)
+    return bool(rising.all())
+
+
 def _take(packed: Packed, order: NDArray[np.int64]) -> Packed:
-    borders: dict[str, PackedEpisodes | PackedSlots | PackedOthers] = {}
-    for name, border in packed.borders.items():
-        if isinstance(border, PackedEpisodes):
-            borders[name] = PackedEpisodes(border.first[order], border.last[order], border.count[order])
-        elif isinstance(border, PackedOthers):
-            borders[name] = PackedOthers([border.pieces[row] for row in order.tolist()])
-        else:
-            borders[name] = PackedSlots(border.step_us, border.first[order], border.length[order], border.sums[order])
     return msgspec.structs.replace(
         packed, place=packed.place[order], columns=packed.columns[:, order], values=packed.values[:, order], present=packed.present[:, order],
-        borders=borders, accounted={role: _take_spans(spans, order) for role, spans in packed.accounted.items()},
-        growth_lost=_take_spans(packed.growth_lost, order),
+        borders={name: border.take(order) for name, border in packed.borders.items()},
+        accounted={role: _take_spans(spans, order) for role, spans in packed.accounted.items()}, growth_lost=_take_spans(packed.growth_lost, order),
     )
 
 
@@ -171,53 +148,3 @@ def _merge_spans(spans: PackedSpans, begins: NDArray[np.int64]) -> list[Spans]:
     for begin, stop in pairwise(borders):
         found[int(groups[begin])] = tuple(zip(starts[begin:stop].tolist(), ends[begin:stop].tolist(), strict=True))
     return found
-
-
-def _pack_border(pieces: Sequence[Boundary]) -> PackedEpisodes | PackedSlots | PackedOthers:
-    if not any(isinstance(piece, Episodes | Slots) for piece in pieces):
-        return PackedOthers(list(pieces))
-    episodes = [piece for piece in pieces if isinstance(piece, Episodes)]
-    if len(episodes) == len(pieces):
-        codes = [[_NOTHING if code is None else code for code in (piece.first, piece.last)] + [piece.count] for piece in episodes]
-        return PackedEpisodes(*np.array(codes, np.int64).T)
-    slots = [piece for piece in pieces if isinstance(piece, Slots)]
-    if episodes or len({piece.step_us for piece in slots}) != 1:
-        raise Rejected("boundaries of different kinds or lengths do not pack")
-    length = np.array([len(piece.sums) // 8 for piece in slots], np.int64)
-    sums = np.zeros((len(slots), int(length.max())), np.int64)
-    for row, piece in enumerate(slots):
-        sums[row, : length[row]] = piece.values
-    return PackedSlots(slots[0].step_us, np.array([piece.first for piece in slots], np.int64), length, sums)
-
-
-def _merge_border(border: PackedEpisodes | PackedSlots | PackedOthers, begins: NDArray[np.int64], same: NDArray[np.bool_]) -> list[Boundary]:
-    ends = np.append(begins[1:], len(same) + 1).tolist()
-    spans = list(zip(begins.tolist(), ends, strict=True))
-    if isinstance(border, PackedOthers):
-        return [merge_boundaries(border.pieces[begin:end]) for begin, end in spans]
-    if isinstance(border, PackedSlots):
-        return [_merge_slots(border, begin, end) for begin, end in spans]
-    return [_merge_episodes(border, begin, end) for begin, end in spans]
-
-
-def _merge_episodes(border: PackedEpisodes, begin: int, end: int) -> Episodes:
-    first, last = border.first[begin:end], border.last[begin:end]
-    known = first != _NOTHING
-    if not known.any():
-        return Episodes(None, None, 0)
-    first, last = first[known], last[known]
-    going_on = int(((last[:-1] == first[1:]) & (last[:-1] != OFF)).sum())
-    return Episodes(int(first[0]), int(last[-1]), int(border.count[begin:end].sum()) - going_on)
-
-
-def _merge_slots(border: PackedSlots, begin: int, end: int) -> Slots:
-    first, length, sums = border.first[begin:end], border.length[begin:end], border.sums[begin:end]
-    touched = length > 0
-    if not touched.any():
-        return Slots(border.step_us, 0, b"")
-    start = int(first[touched].min())
-    merged = np.zeros(int((first + length)[touched].max()) - start, np.int64)
-    for column in range(sums.shape[1]):
-        rows = length > column
-        np.add.at(merged, first[rows] - start + column, sums[rows, column])
-    return Slots(border.step_us, start, merged.astype("<i8").tobytes())

@@ -51,7 +51,7 @@ def measure_reconciliation(indicator: Indicator, inputs: Inputs, window: Window)
         "counter_mwh": int(grown.amount[together].sum()), "apart_mwh": int(grown.amount[~together].sum()), "power_mj": energy_mj(pieces, 0, both),
         "resets": grown.resets, "conflicts": inputs.conflicts(indicator.roles),
     }
-    watched = cut(inputs.observed, [power, fresh(inputs, METER)])
+    watched = pieces if inputs.observed == (window,) else cut(inputs.observed, [power, fresh(inputs, METER)])
     known_us = watched.total_us((watched.values[0] != UNKNOWN) & (watched.values[1] == 1))
     return components(indicator, inputs, window, known_us, values, counters=(METER,))
 

@@ -7,13 +7,14 @@ product. In a group numerators and denominators are summed; OEEs are never avera
 from collections.abc import Sequence
 from fractions import Fraction
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.indicator import Components, Exclusion, Indicator, Result, decimal_of, listed, ratio, sentences
 from analytics.measured import Measured, doubts, growth_doubt, shortage
 from analytics.series import Inputs
-from analytics.steps import Pieces, Steps, accounted, cut, fresh, growth_lost, held, increases, inside, where_known
+from analytics.steps import Pieces, Steps, accounted, always_fresh, cut, fresh, growth_lost, held, increases, planned_growth, where_known
 from workshop.calendar import local_hour, zone_of
 from workshop.register import Equipment, Workshop
 from workshop.states import STATE_MAPPING, ItemState, OperationMode, time_element
@@ -57,21 +58,14 @@ def measure_production(indicator: Indicator, inputs: Inputs, window: Window) -> 
     """
     roles = indicator.roles
     timed = "item_state" in roles
-    counters = [role for role in ("produced_count", "good_count") if role in roles]
-    pieces = cut(inputs.calendar, [*(held(inputs, role) for role in STATE_ROLES if timed), *(fresh(inputs, role) for role in counters)])
-    known = np.ones(len(pieces.length_us), np.bool_)
-    for column in pieces.values[2 if timed else 0 :]:
-        known &= column == 1
-    values: dict[str, int] = {}
-    if timed:
-        element = _elements(pieces)
-        known &= element >= 0
-        values = {f"{name.lower()}_us": pieces.total_us(known & (element == i)) for i, name in enumerate(_ELEMENTS)}
-    values |= _quantities(inputs, window, counters, where_known(pieces, known), ideal=timed)
-    values["conflicts"] = inputs.conflicts(roles)
+    counters = tuple(role for role in ("produced_count", "good_count") if role in roles)
+    # A counter that is fresh all the time changes nothing about what is known: most of the time the indicators share what they derive.
+    unsteady = tuple(role for role in counters if not always_fresh(inputs, role))
+    timing = inputs.once(("timing", timed, unsteady), lambda: _timing(inputs, unsteady, timed=timed))
+    values = {**timing.element_us, **_quantities(inputs, window, counters, timing, ideal=timed), "conflicts": inputs.conflicts(roles)}
     return Components(
         indicator.id, indicator.version, inputs.equipment.id, local_hour(window.start_us, zone_of(inputs.register)), window.start_us, window.end_us,
-        pieces.total_us(known), sum(part.length_us for part in inputs.calendar), values,
+        timing.known_us, sum(part.length_us for part in inputs.calendar), values,
         {role: accounted(inputs, role, window) for role in counters}, growth_lost(inputs, counters, window),
     )
 
@@ -166,23 +160,44 @@ def calendar_note(planned: bool) -> str:
     return "" if planned else "undefined: no planned busy time in the window; PBT comes from the shifts in the register"
 
 
+class _Timing(msgspec.Struct, frozen=True, eq=False):
+    """The known part of the planned busy time of one machine."""
+
+    known: Steps
+    known_us: int
+    element_us: dict[str, int]
+    """By time element; empty where states do not matter."""
+
+
+def _timing(inputs: Inputs, counters: Sequence[str], *, timed: bool) -> _Timing:
+    """Known is where all of these counters are fresh and, if states matter, the time element is known."""
+    pieces = cut(inputs.calendar, [*(held(inputs, role) for role in STATE_ROLES if timed), *(fresh(inputs, role) for role in counters)])
+    known = np.ones(len(pieces.length_us), np.bool_)
+    for column in pieces.values[2 if timed else 0 :]:
+        known &= column == 1
+    element_us: dict[str, int] = {}
+    if timed:
+        element = _elements(pieces)
+        known &= element >= 0
+        element_us = {f"{name.lower()}_us": pieces.total_us(known & (element == i)) for i, name in enumerate(_ELEMENTS)}
+    return _Timing(where_known(pieces, known), pieces.total_us(known), element_us)
+
+
 def _elements(pieces: Pieces) -> NDArray[np.int64]:
     state, mode = (np.where((column >= 0) & (column < _UNKNOWN), column, _UNKNOWN) for column in pieces.values[:2])
     found: NDArray[np.int64] = _TABLE[state, mode]
     return found
 
 
-def _quantities(inputs: Inputs, window: Window, counters: Sequence[str], known: Steps, *, ideal: bool) -> dict[str, int]:
+def _quantities(inputs: Inputs, window: Window, counters: Sequence[str], timing: _Timing, *, ideal: bool) -> dict[str, int]:
     values: dict[str, int] = {}
-    planned = inside(inputs.calendar)
     for role in counters:
-        grown = increases(inputs, role, window)
-        in_plan = planned.at(grown.time_us) == 1
+        grown, in_plan = increases(inputs, role, window), planned_growth(inputs, role, window)
         values[role.removesuffix("_count")] = int(grown.amount[in_plan].sum())
         values["resets"] = values.get("resets", 0) + grown.resets
         values["beginnings"] = values.get("beginnings", 0) + grown.beginnings
         if role == "produced_count" and ideal:
-            seen = in_plan & (known.at(grown.time_us) == 1) & (grown.silence_us <= inputs.hold_us(role)) & ~grown.blind
+            seen = in_plan & (timing.known.at(grown.time_us) == 1) & (grown.silence_us <= inputs.hold_us(role)) & ~grown.blind
             parts = int(grown.amount[seen].sum())
             values["ideal_us"] = (inputs.equipment.ideal_cycle_ms or 0) * 1_000 * parts
             values["unobserved"] = values["produced"] - parts

@@ -13,7 +13,7 @@ from analytics.definition import components, conclude, quotient
 from analytics.indicator import Components, Indicator, Result, ratio
 from analytics.measured import Measured
 from analytics.series import Inputs
-from analytics.steps import UNKNOWN, cut, fresh, held_codes, increases
+from analytics.steps import UNKNOWN, fresh_us, held_codes, increases
 from workshop.register import Workshop
 from workshop.window import Window
 
@@ -38,14 +38,15 @@ def measure_reasons(indicator: Indicator, inputs: Inputs, window: Window) -> Com
     grown = increases(inputs, REJECTED, window)
     texts, numbers, good = inputs.said(REASON)
     said = held_codes(inputs, REASON, np.where(good, numbers, UNKNOWN))
+    codes, first, which = np.unique(said.at(grown.time_us), return_index=True, return_inverse=True)
+    amounts = np.zeros(len(codes), np.int64)
+    np.add.at(amounts, which, grown.amount)
     by_reason: dict[str, int] = {}
-    for code, amount in zip(said.at(grown.time_us).tolist(), grown.amount.tolist(), strict=True):
-        text = "" if code == UNKNOWN else texts[code].strip()
-        if amount:
-            by_reason[PREFIX + text] = by_reason.get(PREFIX + text, 0) + amount
+    for place in np.argsort(first).tolist():  # reasons in the order in which they came up
+        text = "" if codes[place] == UNKNOWN else texts[int(codes[place])].strip()
+        by_reason[PREFIX + text] = by_reason.get(PREFIX + text, 0) + int(amounts[place])
     values = {"rejected": grown.total, "resets": grown.resets, "beginnings": grown.beginnings, "conflicts": inputs.conflicts((REJECTED, REASON))}
-    pieces = cut(inputs.observed, [fresh(inputs, REJECTED), fresh(inputs, REASON)])
-    known_us = pieces.total_us((pieces.values[0] == 1) & (pieces.values[1] == 1))
+    known_us = fresh_us(inputs, (REJECTED, REASON))
     return components(indicator, inputs, window, known_us, {**values, **by_reason}, counters=(REJECTED,))
 
 

@@ -1,9 +1,4 @@
-"""Series: the readings of one signal as columns in order of time, each fact once; and the inputs of an indicator cut from them.
-
-What happens to readings that say the same time twice is a function of the set of readings alone, not of the order in which they are given: the same
-value again counts once; of conflicting values the one received first stays, and the others are counted as conflicts. Texts are read only where an
-indicator names their role: as numbers of a sorted list of texts, so that they are facts like any other.
-"""
+"""The inputs of an indicator: series of one piece of equipment, cut to a window, with what is carried into it and what is missing."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
@@ -13,13 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.missing import NOTHING, Missing, Spans, clipped
-from analytics.texts import EXACT, is_text, text_numbers
+from analytics.signal_series import EMPTY, NO_TIMES, Series, series_of
+from analytics.texts import is_text
 from workshop.block import Block
 from workshop.calendar import scheduled_windows, service_window
-from workshop.reading import Quality, ValueKind
 from workshop.register import Equipment, Workshop
 from workshop.signal import Origin, Signal, SignalKind, signal_id
 from workshop.window import HOUR_US, SECOND_US, Window
+
+__all__ = [
+    "EMPTY", "ENERGY_SCALES", "LOOKBACK_US", "MACHINE", "NO_TIMES", "Inputs", "Series", "cut_inputs", "inputs_of", "observed_windows", "scale_of",
+    "series_of", "usable_signals", "wanted_signals",
+]
 
 T = TypeVar("T")
 
@@ -29,51 +29,9 @@ LOOKBACK_US = HOUR_US
 ENERGY_SCALES = {"W.h": 1_000, "kW.h": 1_000_000}
 """Energy counters are read in mWh; by UCUM unit."""
 
+_MACHINE, _DERIVED, _COUNTER = Origin.MACHINE, Origin.DERIVED, SignalKind.COUNTER  # looked up once: every signal is compared with them
 MACHINE = "*"
 """Among an indicator's roles: every signal that the machine itself makes. It does not ask for texts: whoever reads them names their role."""
-
-
-class Series(msgspec.Struct, frozen=True, eq=False):
-    """n readings of one signal; times strictly increase. Values of rows that are not good mean nothing.
-
-    Only quality *good* is good: *uncertain* is unknown too, since what nobody vouches for must not support a claim.
-    """
-
-    time_us: NDArray[np.int64]
-    """Source times, µs UTC."""
-    value: NDArray[np.int64] | NDArray[np.float64]
-    """i64[n] when every value is an integer, else f64[n]; NaN where it is text. With `texts`: i64[n], numbers of texts."""
-    good: NDArray[np.bool_]
-    conflict_us: NDArray[np.int64]
-    """Source times of readings that contradict one that is kept."""
-    texts: tuple[str, ...] = ()
-    """Sorted, without repetition, where the series is read as text; it may hold texts that no row says."""
-
-    def __len__(self) -> int:
-        return len(self.time_us)
-
-    def span(self, first: int, end: int) -> "Series":
-        """The rows [first, end), without conflicts."""
-        return Series(self.time_us[first:end], self.value[first:end], self.good[first:end], NO_TIMES, self.texts)
-
-    def integers(self, scale: int = 1) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The values times `scale` as integers, and which of them can be used: good, a number, and below 2^53 when scaled.
-
-        A float is rounded to the nearest integer, halves to even; with scale 1 it must be an integer already. The number of a text is no number.
-        """
-        if self.texts:
-            return np.zeros(len(self), np.int64), np.zeros(len(self), np.bool_)
-        limit = EXACT // scale
-        with np.errstate(invalid="ignore"):  # NaN compares as it should: False
-            usable = self.good & (self.value > -limit) & (self.value < limit)
-            if self.value.dtype != np.int64 and scale == 1:
-                usable &= self.value == np.rint(self.value)
-        whole = np.where(usable, self.value, 0) * scale
-        return np.rint(whole).astype(np.int64) if whole.dtype == np.float64 else whole.astype(np.int64), usable
-
-
-NO_TIMES = np.zeros(0, np.int64)
-EMPTY = Series(NO_TIMES, np.zeros(0, np.int64), np.zeros(0, np.bool_), NO_TIMES)
 
 
 class Inputs(msgspec.Struct, frozen=True, eq=False):
@@ -103,6 +61,14 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
             found = self.memo[key] = make()
         return found  # type: ignore[return-value]
 
+    def narrowed(self, roles: Collection[str]) -> "Inputs":
+        """These inputs as they would be had only these roles been asked for."""
+        names = {signal.role for signal in wanted_signals(self.equipment, roles)}
+        columns, carry_in, unknown = (
+            {role: item for role, item in part.items() if role in names} for part in (self.columns, self.carry_in, self.unknown)
+        )
+        return msgspec.structs.replace(self, columns=columns, carry_in=carry_in, unknown=unknown, memo={})
+
     def series(self, role: str) -> Series:
         """Carried rows and the window's rows of a role as one series; empty when there is no such signal."""
         return self.once(("series", role), lambda: self._series(role))
@@ -130,8 +96,19 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
 
     def hold_us(self, role: str) -> int:
         """How long a reading of this role may be held, µs."""
+        return self.once(("hold", role), lambda: self._hold_us(role))
+
+    def _hold_us(self, role: str) -> int:
         signal = self.signal(role)
         return min(signal.max_age_s * SECOND_US, LOOKBACK_US) if signal else 0
+
+    def calm(self, role: str) -> bool:
+        """Whether every reading of a role is known to be good and to be held until the next one, with nothing missing: most of the time it is so."""
+        return self.once(("calm", role), lambda: self._calm(role))
+
+    def _calm(self, role: str) -> bool:
+        series = self.series(role)
+        return len(series) > 0 and series.all_good and series.gap_us <= self.hold_us(role) and role not in self.unknown
 
     def scale(self, role: str) -> int:
         """What a reading of this role is multiplied with to be an integer: mWh for energy, 1 for everything else."""
@@ -149,7 +126,7 @@ class Inputs(msgspec.Struct, frozen=True, eq=False):
 
 def usable_signals(equipment: Equipment) -> list[Signal]:
     """The signals that may support a claim: all but the derived ones, which are what a model says and not what happened."""
-    return [signal for signal in equipment.signals if signal.origin is not Origin.DERIVED]
+    return [signal for signal in equipment.signals if signal.origin is not _DERIVED]
 
 
 def scale_of(signal: Signal) -> int:
@@ -157,35 +134,10 @@ def scale_of(signal: Signal) -> int:
     return ENERGY_SCALES.get(signal.unit, 1)
 
 
-def wanted_signals(equipment: Equipment, roles: Sequence[str]) -> list[Signal]:
+def wanted_signals(equipment: Equipment, roles: Collection[str]) -> list[Signal]:
     """The equipment's signals with one of these roles; `MACHINE` among them stands for every signal that the machine itself makes."""
     every = MACHINE in roles
-    return [signal for signal in usable_signals(equipment) if signal.role in roles or (every and signal.origin is Origin.MACHINE)]
-
-
-def series_of(
-    block: Block, signals: Collection[str] | None = None, texts: Collection[str] = (), dictionary: Sequence[str] | None = None,
-) -> dict[str, Series]:
-    """The series of every signal in a block, by signal id; only of these signals when they are named. Rows may come in any order.
-
-    Args:
-        texts: ids of the signals that are read as texts; a number among their values is read as its decimal digits.
-        dictionary: where rows of kind text carry, in `value_i64`, the number of a text in this list instead of the text.
-    """
-    wanted = [number for number, name in enumerate(block.signals) if signals is None or name in signals]
-    column = block.signal
-    if bool((column[1:] < column[:-1]).any()):
-        block = block.take(np.argsort(column, kind="stable"))
-    ends = np.searchsorted(block.signal, np.arange(len(block.signals)), side="right").tolist()
-    found = {}
-    for number in wanted:
-        name, rows = block.signals[number], slice(ends[number - 1] if number else 0, ends[number])
-        if name in texts:
-            value, words = text_numbers(block, rows, dictionary)
-            found[name] = msgspec.structs.replace(_in_time(block, rows, value), texts=words)
-        else:
-            found[name] = _series(block, rows)
-    return found
+    return [signal for signal in usable_signals(equipment) if signal.role in roles or (every and signal.origin is _MACHINE)]
 
 
 def inputs_of(register: Workshop, equipment: Equipment, block: Block, window: Window, missing: Missing = NOTHING) -> Inputs:
@@ -216,27 +168,34 @@ def cut_inputs(
         missing: what is known to be missing.
     """
     columns, carry_in, unknown = {}, {}, {}
+    memo: dict[tuple[object, ...], object] = {}
     back_us = window.start_us - LOOKBACK_US
+    edges = np.array((back_us, window.start_us, window.end_us), np.int64)
     for signal in signals:
-        if spans := missing.spans(equipment.id, signal_id(equipment.id, signal.name), back_us, window.end_us):
+        name = signal_id(equipment.id, signal.name)
+        if spans := missing.spans(equipment.id, name, back_us, window.end_us):
             unknown[signal.role] = spans
-        whole = series.get(signal_id(equipment.id, signal.name))
+        whole = series.get(name)
         if whole is None:
             continue
-        oldest, first, end = np.searchsorted(whole.time_us, (back_us, window.start_us, window.end_us)).tolist()
-        conflicts = whole.conflict_us[slice(*np.searchsorted(whole.conflict_us, (window.start_us, window.end_us)).tolist())]
-        columns[signal.role] = Series(whole.time_us[first:end], whole.value[first:end], whole.good[first:end], conflicts, whole.texts)
-        carry_in[signal.role] = _carried(whole, oldest, first, signal)
+        oldest, first, end = whole.time_us.searchsorted(edges).tolist()
+        conflicts = whole.conflict_us
+        if len(conflicts):
+            conflicts = conflicts[slice(*conflicts.searchsorted(edges[1:]).tolist())]
+        columns[signal.role], carried = whole.part(first, end, conflicts), _carried(whole, oldest, first, signal)
+        carry_in[signal.role] = carried
+        if len(carried) == 1:  # the row just before the window: nothing needs to be put together
+            memo["series", signal.role] = whole.part(first - 1, end, conflicts)
     planned = tuple(observed) if register.shifts else ()
     absent = clipped(missing.absent.get(equipment.id, ()), back_us, window.end_us)
-    return Inputs(equipment, columns, carry_in, planned, tuple(observed), register, unknown, absent)
+    return Inputs(equipment, columns, carry_in, planned, tuple(observed), register, unknown, absent, memo)
 
 
 def _carried(whole: Series, oldest: int, first: int, signal: Signal) -> Series:
     if first == oldest:
         return EMPTY
     last = whole.span(first - 1, first)
-    if signal.kind is not SignalKind.COUNTER or bool(last.integers(scale_of(signal))[1][0]):
+    if signal.kind is not _COUNTER or bool(last.integers(scale_of(signal))[1][0]):
         return last
     # A counter goes on from its last usable value, while what is held ends at the bad reading.
     earlier = np.flatnonzero(whole.span(oldest, first).integers(scale_of(signal))[1])
@@ -244,38 +203,3 @@ def _carried(whole: Series, oldest: int, first: int, signal: Signal) -> Series:
         return last
     rows = np.array([oldest + int(earlier[-1]), first - 1])
     return Series(whole.time_us[rows], whole.value[rows], whole.good[rows], NO_TIMES, whole.texts)
-
-
-def _series(block: Block, rows: slice) -> Series:
-    kind = block.kind[rows]
-    value: NDArray[np.int64] | NDArray[np.float64] = block.value_i64[rows]
-    if bool(((kind == ValueKind.F64) | (kind == ValueKind.TEXT)).any()):
-        value = np.where(kind == ValueKind.I64, value.astype(np.float64), block.value_f64[rows])
-        value[kind == ValueKind.TEXT] = np.nan
-    return _in_time(block, rows, value)
-
-
-def _in_time(block: Block, rows: slice, value: NDArray[np.int64] | NDArray[np.float64]) -> Series:
-    time, quality = block.source_time_us[rows], block.quality[rows]
-    if bool((time[1:] > time[:-1]).all()):
-        return Series(time, value, quality == Quality.GOOD, NO_TIMES)
-    return _arrange(time, block.received_time_us[rows], value, quality)
-
-
-def _arrange(
-    time: NDArray[np.int64], received: NDArray[np.int64], value: NDArray[np.int64] | NDArray[np.float64], quality: NDArray[np.uint8],
-) -> Series:
-    """Sorted by time, each fact once. Texts that no indicator reads stand as NaN, and count as the same."""
-    bad = quality == Quality.BAD
-    order = np.lexsort((quality, received, value, bad, time))
-    time, received, value, quality, bad = time[order], received[order], value[order], quality[order], bad[order]
-    with np.errstate(invalid="ignore"):
-        number = ~np.isnan(value)  # NaN stands for a text
-        equal = bad[1:] | (value[1:] == value[:-1]) | ~(number[1:] | number[:-1])
-    same = (time[1:] == time[:-1]) & (bad[1:] == bad[:-1]) & equal
-    facts = np.flatnonzero(np.concatenate(([True], ~same)))
-    # Of equal arrival the smaller value stays: any rule will do that does not depend on the order of the rows.
-    facts = facts[np.lexsort((value[facts], quality[facts], received[facts], time[facts]))]
-    time, value, quality = time[facts], value[facts], quality[facts]
-    first = np.concatenate(([True], time[1:] != time[:-1]))
-    return Series(time[first], value[first], quality[first] == Quality.GOOD, time[~first])

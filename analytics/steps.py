@@ -1,46 +1,23 @@
-"""Step functions of time: what a state was at every moment, and for how long several of them held together; exact in integer microseconds."""
+"""What a state was at every moment, for how long a role was fresh, and what a counter grew by: step functions and increases from readings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.missing import Span, Spans, clipped, common, union
-from analytics.series import LOOKBACK_US, Inputs, Series
+from analytics.pieces import UNKNOWN, Pieces, Steps, compressed, cut, inside, steady, where_known
+from analytics.series import LOOKBACK_US, NO_TIMES, Inputs, Series
 from workshop.window import Window
 
-UNKNOWN = -(2**63)
-"""The value of a step function where nobody knows."""
+__all__ = [
+    "UNKNOWN", "Increases", "Pieces", "Steps", "accounted", "always_fresh", "any_fresh", "cut", "fresh", "fresh_us", "growth_lost", "held",
+    "held_codes", "increases", "inside", "planned_growth", "steady", "touched", "unheard", "unseen", "until_heard", "where_known",
+]
 
 _FOREVER = 2**62
-
-
-class Steps(msgspec.Struct, frozen=True, eq=False):
-    """m steps: value[i] holds in [edge_us[i], edge_us[i + 1]); before the first edge nothing is known; the last step has no end."""
-
-    edge_us: NDArray[np.int64]
-    value: NDArray[np.int64]
-
-    def at(self, time_us: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The values at these times."""
-        if not len(self.edge_us):
-            return np.full(len(time_us), UNKNOWN, np.int64)
-        place = np.searchsorted(self.edge_us, time_us, side="right") - 1
-        return np.where(place >= 0, self.value[place], UNKNOWN)
-
-
-class Pieces(msgspec.Struct, frozen=True, eq=False):
-    """k pieces of a window in which several step functions stand still."""
-
-    start_us: NDArray[np.int64]
-    length_us: NDArray[np.int64]
-    values: list[NDArray[np.int64]]
-    """One column per step function."""
-
-    def total_us(self, where: NDArray[np.bool_]) -> int:
-        """Length of the pieces that the mask names, µs."""
-        return int(self.length_us[where].sum())
+_NOBODY, _FRESH = np.array([UNKNOWN]), np.array([1, UNKNOWN])
 
 
 class Increases(msgspec.Struct, frozen=True, eq=False):
@@ -57,10 +34,8 @@ class Increases(msgspec.Struct, frozen=True, eq=False):
     beginnings: int
     """Readings without a usable one in the `LOOKBACK_US` before them: the first of all, and the first after a long silence."""
 
-    @property
-    def total(self) -> int:
-        """Sum of all increases."""
-        return int(self.amount.sum())
+    total: int
+    """Sum of all increases."""
 
 
 def held(inputs: Inputs, role: str) -> Steps:
@@ -70,39 +45,85 @@ def held(inputs: Inputs, role: str) -> Steps:
     readings are missing until the next reading at or after its end: nobody knows what was said in between.
     """
     def make() -> Steps:
-        series = inputs.series(role)
-        value, usable = series.integers()
-        return _hold(series, np.where(usable, value, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
+        value, usable = inputs.series(role).integers()
+        return held_codes(inputs, role, np.where(usable, value, UNKNOWN))
 
     return inputs.once(("held", role), make)
 
 
 def held_codes(inputs: Inputs, role: str, codes: NDArray[np.int64]) -> Steps:
     """As `held`, of something that is derived from each reading of `Inputs.series` of the role; `UNKNOWN` is a code too."""
-    return _hold(inputs.series(role), codes, inputs.hold_us(role), inputs.unknown.get(role, ()))
+    time, (expiry, stale) = inputs.series(role).time_us, _ends(inputs, role)
+    if not len(time):
+        return Steps(time, codes)
+    if not len(stale):  # each holds until the next: the common case needs no sorting
+        return compressed(np.concatenate((time, expiry[-1:])), np.concatenate((codes, _NOBODY)))
+    edges = np.concatenate((time, expiry[stale], expiry[-1:]))
+    values = np.concatenate((codes, np.full(len(stale) + 1, UNKNOWN, np.int64)))
+    order = np.argsort(edges, kind="stable")
+    return compressed(edges[order], values[order])
 
 
 def fresh(inputs: Inputs, role: str) -> Steps:
     """1 while the last reading of a role is good and no older than its maximum age, else unknown; texts are readings too."""
     def make() -> Steps:
         series = inputs.series(role)
-        return _hold(series, np.where(series.good, 1, UNKNOWN), inputs.hold_us(role), inputs.unknown.get(role, ()))
+        if inputs.calm(role):
+            return Steps(np.array((series.time_us[0], series.time_us[-1] + inputs.hold_us(role))), _FRESH)
+        return held_codes(inputs, role, np.where(series.good, 1, UNKNOWN))
 
     return inputs.once(("fresh", role), make)
 
 
+def fresh_us(inputs: Inputs, roles: Collection[str]) -> int:
+    """Watched time, µs, in which every one of the roles was fresh; all of it where there are none."""
+    def make() -> int:
+        pieces = cut(inputs.observed, [fresh(inputs, role) for role in names])
+        known = pieces.length_us >= 0
+        for column in pieces.values:
+            known &= column == 1
+        return pieces.total_us(known)
+
+    names = sorted({role for role in roles if not always_fresh(inputs, role)})
+    return inputs.once(("fresh_us", *names), make)
+
+
+def always_fresh(inputs: Inputs, role: str) -> bool:
+    """Whether a role is fresh in all of the watched time: most are, and need not be looked at again."""
+    return inputs.once(("always fresh", role), lambda: _always_fresh(inputs, role))
+
+
+def _always_fresh(inputs: Inputs, role: str) -> bool:
+    if inputs.calm(role) and inputs.observed:
+        time_us = inputs.series(role).time_us
+        if time_us[0] <= inputs.observed[0].start_us and time_us[-1] + inputs.hold_us(role) >= inputs.observed[-1].end_us:
+            return True
+    return all(steady(fresh(inputs, role), part) for part in inputs.observed)
+
+
 def any_fresh(inputs: Inputs, roles: Sequence[str]) -> Steps:
     """1 while at least one of the roles is fresh, else unknown."""
-    steps = [fresh(inputs, role) for role in roles]
-    edges = np.unique(np.concatenate([step.edge_us for step in steps])) if steps else np.zeros(0, np.int64)
-    one = np.zeros(len(edges), np.bool_)
-    for step in steps:
-        one |= step.at(edges) == 1
-    return _compress(edges, np.where(one, 1, UNKNOWN))
+    for role in roles:
+        if always_fresh(inputs, role) and inputs.observed:
+            return fresh(inputs, role)
+    steps = [step for step in (fresh(inputs, role) for role in roles) if len(step.edge_us)]
+    if not steps:
+        return Steps(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    edges = np.concatenate([step.edge_us for step in steps])
+    # Values alternate between 1 and unknown: each edge is one fresh role more or less, but for one that begins as unknown.
+    more = np.where(np.concatenate([step.value for step in steps]) == 1, 1, -1)
+    heads = np.cumsum([0, *(len(step.edge_us) for step in steps[:-1])])
+    more[heads] = np.maximum(more[heads], 0)
+    order = np.argsort(edges, kind="stable")
+    edges, number = edges[order], np.cumsum(more[order])
+    last = np.append(edges[1:] != edges[:-1], True)
+    return compressed(edges[last], np.where(number[last] > 0, 1, UNKNOWN))
 
 
 def unheard(inputs: Inputs, roles: Sequence[str]) -> Steps:
     """1 while something that one of the roles said may be missing: from the start of such a span until the role is heard again."""
+    if not inputs.unknown:
+        return Steps(NO_TIMES, NO_TIMES)
     spans = union(span for role in roles for span in until_heard(inputs.unknown.get(role, ()), inputs.series(role).time_us))
     return inside([Window(*span) for span in spans])
 
@@ -117,29 +138,6 @@ def until_heard(spans: Spans, time_us: NDArray[np.int64]) -> Spans:
     return union(found)
 
 
-def inside(windows: Sequence[Window]) -> Steps:
-    """1 in the windows (sorted, without overlap), 0 after each, unknown before the first."""
-    edges = np.array([edge for window in windows for edge in (window.start_us, window.end_us)], np.int64)
-    return Steps(edges, np.tile(np.array([1, 0], np.int64), len(windows)))
-
-
-def where_known(pieces: Pieces, mask: NDArray[np.bool_]) -> Steps:
-    """1 on the pieces that the mask names, 0 on the others; for asking about single moments of the same window."""
-    return Steps(pieces.start_us, mask.astype(np.int64))
-
-
-def cut(windows: Sequence[Window], steps: Sequence[Steps]) -> Pieces:
-    """The windows (sorted, without overlap) cut wherever one of the step functions changes."""
-    if not windows:
-        return Pieces(np.zeros(0, np.int64), np.zeros(0, np.int64), [np.zeros(0, np.int64) for _ in steps])
-    within = inside(windows)
-    edges = np.unique(np.concatenate([within.edge_us, *(step.edge_us for step in steps)]))
-    edges = edges[(edges >= windows[0].start_us) & (edges <= windows[-1].end_us)]
-    starts = edges[:-1]
-    kept = within.at(starts) == 1
-    return Pieces(starts[kept], np.diff(edges)[kept], [step.at(starts)[kept] for step in steps])
-
-
 def increases(inputs: Inputs, role: str, window: Window) -> Increases:
     """What the counter of a role grew by in the window, in its unit (mWh for energy): the sum of positive increases between good readings.
 
@@ -150,18 +148,38 @@ def increases(inputs: Inputs, role: str, window: Window) -> Increases:
 
 
 def _increases(inputs: Inputs, role: str, window: Window) -> Increases:
-    series = inputs.series(role)
-    value, usable = inputs.integers(role)
-    time, value = series.time_us[usable], value[usable]
+    time, value = _usable(inputs, role)
     if not len(time):
-        return Increases(time, value, time, time > 0, 0, 0)
-    silence = np.diff(time, prepend=-_FOREVER)
-    grown = np.diff(value, prepend=value[0])
-    inner = (time >= window.start_us) & (time < window.end_us)
+        return Increases(time, value, time, time > 0, 0, 0, 0)
+    silence, grown = np.empty_like(time), np.empty_like(value)
+    silence[0], grown[0] = time[0] + _FOREVER, 0
+    np.subtract(time[1:], time[:-1], out=silence[1:])
+    np.subtract(value[1:], value[:-1], out=grown[1:])
+    first, end = time.searchsorted((window.start_us, window.end_us)).tolist()
+    time, silence, grown = time[first:end], silence[first:end], grown[first:end]
     near = silence <= LOOKBACK_US
-    up = inner & near & (grown > 0)
-    blind = touched(inputs.unknown.get(role, ()), time[up] - silence[up], time[up])
-    return Increases(time[up], grown[up], silence[up], blind, int((inner & near & (grown < 0)).sum()), int((inner & ~near).sum()))
+    up = (near & (grown > 0)).nonzero()[0]
+    shown, quiet = time[up], silence[up]
+    blind = touched(inputs.unknown.get(role, ()), shown - quiet, shown)
+    resets = int(np.count_nonzero(near & (grown < 0))) if len(up) < len(time) else 0
+    amount = grown[up]
+    return Increases(shown, amount, quiet, blind, resets, len(near) - int(np.count_nonzero(near)), int(amount.sum()))
+
+
+def _usable(inputs: Inputs, role: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Times and values of the usable readings of a counter."""
+    return inputs.once(("usable", role), lambda: _usable_of(inputs.series(role), *inputs.integers(role)))
+
+
+def _usable_of(series: Series, value: NDArray[np.int64], usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    # Of a series that is good throughout `integers` hands back that column itself.
+    whole = usable is series.good or bool(usable.all())
+    return (series.time_us, value) if whole else (series.time_us[usable], value[usable])
+
+
+def planned_growth(inputs: Inputs, role: str, window: Window) -> NDArray[np.bool_]:
+    """Which of a counter's increases lie in planned busy time."""
+    return inputs.once(("planned growth", role, window), lambda: inside(inputs.calendar).at(increases(inputs, role, window).time_us) == 1)
 
 
 def accounted(inputs: Inputs, role: str, window: Window) -> Spans:
@@ -177,12 +195,16 @@ def accounted(inputs: Inputs, role: str, window: Window) -> Spans:
 
 def _accounted(inputs: Inputs, role: str, window: Window) -> Spans:
     series, missing = inputs.series(role), inputs.unknown.get(role, ())
-    value, usable = inputs.integers(role)
-    time, value = series.time_us[usable], value[usable]
+    time, value = _usable(inputs, role)
     if not len(time):
         return ()
+    if inputs.calm(role) and len(time) == len(series) and (len(time) < 2 or time[1] >= window.start_us):
+        # All readings are usable and each is fresh until the next: from the first one to when the last one ends, with nothing in between.
+        first, last = int(time[0]) + 1, int(time[-1]) + 1
+        return union(((first, last), (max(last, window.start_us), min(last - 1 + inputs.hold_us(role), window.end_us))))
+    usable = inputs.integers(role)[1]
     bridged = (np.diff(time) <= LOOKBACK_US) & (time[1:] >= window.start_us) & ~((np.diff(value) < 0) & touched(missing, time[:-1], time[1:]))
-    fresh_until = _expiry(series.time_us, inputs.hold_us(role), missing)[usable]
+    fresh_until = _ends(inputs, role)[0][usable]
     following = np.append(series.time_us[1:], _FOREVER)[usable]
     starts, ends = np.maximum(time + 1, window.start_us), np.minimum(np.minimum(fresh_until, following), window.end_us)
     # A reading that is fresh until the next one, which its growth reaches: most of them are, and need no span of their own.
@@ -197,7 +219,7 @@ def growth_lost(inputs: Inputs, roles: Sequence[str], window: Window) -> Spans:
     What is accounted for is not lost: what remains touches a border of the window, or a place where a counter began anew.
     """
     found: list[Span] = []
-    for role in roles:
+    for role in roles if inputs.unknown else ():
         if spans := inputs.unknown.get(role, ()):
             usable = inputs.series(role).time_us[inputs.integers(role)[1]]
             following = np.append(usable, _FOREVER)[np.searchsorted(usable, [end for _, end in spans])].tolist()
@@ -212,6 +234,8 @@ def unseen(inputs: Inputs, roles: Sequence[str], within: Sequence[Window]) -> Sp
     Args:
         within: the time that matters, sorted, without overlap.
     """
+    if not inputs.unknown:
+        return ()
     spans = union(span for role in roles for span in until_heard(inputs.unknown.get(role, ()), inputs.series(role).time_us))
     return common(spans, tuple((item.start_us, item.end_us) for item in within)) if spans else ()
 
@@ -243,20 +267,12 @@ def _expiry(time: NDArray[np.int64], hold_us: int, missing: Spans) -> NDArray[np
     return expiry
 
 
-def _hold(series: Series, value: NDArray[np.int64], hold_us: int, missing: Spans) -> Steps:
+def _ends(inputs: Inputs, role: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Until when each reading of a role can hold, and which of them, the last one apart, end before the next one."""
+    return inputs.once(("ends", role), lambda: _ends_of(inputs.series(role), inputs.hold_us(role), inputs.unknown.get(role, ())))
+
+
+def _ends_of(series: Series, hold_us: int, missing: Spans) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     time = series.time_us
-    if not len(time):
-        return Steps(time, value)
     expiry = _expiry(time, hold_us, missing)
-    stale = expiry < np.append(time[1:], _FOREVER)
-    edges = np.concatenate((time, expiry[stale]))
-    values = np.concatenate((value, np.full(int(stale.sum()), UNKNOWN, np.int64)))
-    order = np.argsort(edges, kind="stable")
-    return _compress(edges[order], values[order])
-
-
-def _compress(edges: NDArray[np.int64], values: NDArray[np.int64]) -> Steps:
-    if len(edges) < 2:
-        return Steps(edges, values)
-    changes = np.concatenate(([True], values[1:] != values[:-1]))
-    return Steps(edges[changes], values[changes])
+    return expiry, (expiry[:-1] < time[1:]).nonzero()[0] if missing or series.gap_us > hold_us else NO_TIMES

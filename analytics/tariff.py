@@ -1,12 +1,13 @@
 """When which price of the register's tariff holds: local time of day, dates and seasons."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.series import Inputs
-from workshop.calendar import zone_of
 from workshop.register import TariffPeriod
 from workshop.window import HOUR_US, SECOND_US
 
@@ -15,12 +16,21 @@ QUARTER_US = 900 * SECOND_US
 
 def local_times(inputs: Inputs, time_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """The times as local times, µs since 1970 as if they were UTC; the offset is looked up once a quarter hour."""
-    zone = zone_of(inputs.register)
-    quarters, back = np.unique(time_us // QUARTER_US, return_inverse=True)
-    starts = (quarters * QUARTER_US).tolist()
-    local = [datetime.fromtimestamp(start // SECOND_US, UTC).astimezone(zone).utcoffset() or timedelta() for start in starts]
-    offsets = np.array([offset // timedelta(microseconds=1) for offset in local], np.int64)
-    return time_us + offsets[back] if len(time_us) else time_us
+    if not len(time_us):
+        return time_us
+    quarter = time_us // QUARTER_US
+    first = int(quarter.min())
+    offset_us = np.zeros(int(quarter.max()) - first + 1, np.int64)
+    for place in np.flatnonzero(np.bincount(quarter - first)).tolist():
+        offset_us[place] = _offset_us(inputs.register.time_zone, first + place)
+    return time_us + offset_us[quarter - first]
+
+
+@lru_cache(2**14)
+def _offset_us(zone: str, quarter: int) -> int:
+    """Of local time from UTC, µs, at the start of a quarter hour; the same for all machines."""
+    offset = datetime.fromtimestamp(quarter * QUARTER_US // SECOND_US, UTC).astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    return offset // timedelta(microseconds=1)
 
 
 def tariff_periods(inputs: Inputs, time_us: NDArray[np.int64]) -> NDArray[np.int64]:

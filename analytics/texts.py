@@ -30,18 +30,27 @@ def text_numbers(block: Block, rows: slice, dictionary: Sequence[str] | None = N
     Returns:
         i64[rows] and the texts. A number that was sent is the text of its decimal digits; a whole one in floating point is the same text.
     """
-    kinds, integers, floats = (column[rows].tolist() for column in (block.kind, block.value_i64, block.value_f64))
-    said: list[str | None] = []
-    for row, kind in enumerate(kinds):
-        if kind == ValueKind.TEXT:
-            said.append(seen(block.value_text[rows.start + row] if dictionary is None else dictionary[integers[row]]))
-        elif kind == ValueKind.NONE:
-            said.append(None)
-        else:
-            said.append(str(integers[row]) if kind == ValueKind.I64 else _digits(floats[row]))
-    texts = tuple(sorted({text for text in said if text is not None}))
-    number = {text: place for place, text in enumerate(texts)}
-    return np.array([0 if text is None else number[text] for text in said], np.int64), texts
+    kind = block.kind[rows]
+    place = np.flatnonzero(kind == ValueKind.TEXT)
+    found: list[tuple[NDArray[np.int64], list[str], NDArray[np.int64]]] = []  # rows, what they say, each once, and which of it each row says
+    if dictionary is None:
+        said = [block.value_text[row] for row in (place + rows.start).tolist()]
+        number = {text: code for code, text in enumerate(dict.fromkeys(said))}
+        found.append((place, [seen(text) for text in number], np.array([number[text] for text in said], np.int64)))
+    else:
+        codes, inverse = np.unique(block.value_i64[rows][place], return_inverse=True)
+        found.append((place, [seen(dictionary[code]) for code in codes.tolist()], inverse))
+    for what, column, spoken in ((ValueKind.I64, block.value_i64, str), (ValueKind.F64, block.value_f64, _digits)):
+        place = np.flatnonzero(kind == what)
+        if len(place):
+            values, inverse = np.unique(column[rows][place], return_inverse=True)
+            found.append((place, [spoken(value) for value in values.tolist()], inverse))
+    texts = tuple(sorted({text for _, words, _ in found for text in words}))
+    order = {text: code for code, text in enumerate(texts)}
+    numbers = np.zeros(len(kind), np.int64)
+    for place, words, inverse in found:
+        numbers[place] = np.array([order[text] for text in words], np.int64)[inverse]
+    return numbers, texts
 
 
 def _digits(value: float) -> str:

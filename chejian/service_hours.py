@@ -7,7 +7,7 @@ import structlog
 from analytics.compute import LOOKBACK_US, inputs_by_hour, needed_signals, needed_texts
 from analytics.indicator import Indicator
 from analytics.input_digest import digest_of
-from analytics.series import Inputs, Series, series_of
+from analytics.series import Series, series_of
 from chejian.service_api import ServiceApi, row_of
 from store.engine import Engine
 from workshop.calendar import local_hours
@@ -117,13 +117,11 @@ class Hours:
             if wanted:
                 block = self._engine.read(sorted(wanted), Window(hour.start_us - LOOKBACK_US, hour.end_us))
                 series = series_of(block, texts=needed_texts(applying, self._register))
-            # Many indicators read the same roles: their inputs are cut, and their digest is taken, once.
-            shared: dict[tuple[str, ...], list[tuple[Inputs, Window, str]]] = {}
-            for indicator in applying:
-                if indicator.roles not in shared:
-                    cut = inputs_by_hour(indicator.roles, self._register, item, series, hour, missing)
-                    shared[indicator.roles] = [(inputs, piece, digest_of(inputs)) for inputs, piece in cut]
-                rows += [row_of(indicator.measure(inputs, piece), digest) for inputs, piece, digest in shared[indicator.roles]]
+            # Indicators share what they derive from the inputs of one machine; the digest of each is of what it reads alone.
+            roles = sorted({role for indicator in applying for role in indicator.roles})
+            for inputs, piece in inputs_by_hour(roles, self._register, item, series, hour, missing):
+                digests = {chosen: digest_of(inputs.narrowed(chosen)) for chosen in {indicator.roles for indicator in applying}}
+                rows += [row_of(indicator.measure(inputs, piece), digests[indicator.roles]) for indicator in applying]
         return rows
 
     def _there(self, window: Window, indicators: Sequence[Indicator] | None = None) -> dict[tuple[str, str, int], str]:

@@ -6,6 +6,7 @@ the night of a change is therefore an hour shorter or longer, as it is in the wo
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from workshop.errors import ConfigError
@@ -55,10 +56,10 @@ def service_window(register: Workshop, equipment: Equipment) -> Window:
         ConfigError: a service date that is not a date, or a last day before the first.
     """
     zone = zone_of(register)
-    start = _instant(datetime.combine(_date(equipment, equipment.in_service_from), time()), zone)
+    start = _midnight(_date(equipment, equipment.in_service_from), zone)
     if equipment.in_service_to is None:
         return Window(start, FOREVER_US)
-    end = _instant(datetime.combine(_date(equipment, equipment.in_service_to) + timedelta(days=1), time()), zone)
+    end = _midnight(_date(equipment, equipment.in_service_to) + timedelta(days=1), zone)
     if end <= start:
         raise ConfigError(f"register: equipment '{equipment.id}': in_service_to is before in_service_from")
     return Window(start, end)
@@ -79,6 +80,7 @@ def zone_of(register: Workshop) -> ZoneInfo:
     return ZoneInfo(register.time_zone)
 
 
+@lru_cache(2**12)
 def local_hour(time_us: int, zone: ZoneInfo) -> int:
     """Start of the local hour that holds the instant, µs UTC. In a zone of whole hours it is the hour UTC."""
     offset = _local(time_us, zone).utcoffset() or timedelta()
@@ -90,6 +92,12 @@ def clip_windows(windows: Sequence[Window], window: Window) -> list[Window]:
     return [piece for piece in (other.clip(window) for other in windows if other.end_us > window.start_us) if piece.length_us]
 
 
+@lru_cache(2**12)
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    return _instant(datetime.combine(day, time()), zone)
+
+
+@lru_cache(2**14)
 def _shift_window(shift: Shift, day: date, zone: ZoneInfo) -> Window:
     start, end = time.fromisoformat(shift.start), time.fromisoformat(shift.end)
     ends_on = day + timedelta(days=1) if end <= start else day

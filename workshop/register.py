@@ -89,7 +89,10 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def signal(self, role: str) -> Signal | None:
         """The signal with this role, or None; a role occurs at most once on one piece of equipment."""
-        return next((signal for signal in self.signals if signal.role == role), None)
+        for signal in self.signals:
+            if signal.role == role:
+                return signal
+        return None
 
 
 class Workshop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from analytics.indicator import Components, Exclusion, Indicator, Result, Within
 from analytics.measured import doubts, gather
 from analytics.production import counter_notes
 from analytics.series import ENERGY_SCALES, Inputs
-from analytics.steps import accounted, cut, fresh, growth_lost, increases
+from analytics.steps import accounted, fresh_us, growth_lost, increases
 from workshop.calendar import local_hour, zone_of
 from workshop.errors import ConfigError
 from workshop.register import Equipment, Workshop
@@ -58,17 +58,13 @@ class EnergyPerGoodPart:
             )
         energy, good = (increases(inputs, role, window) for role in self.roles)
         counters = [role for role in self.roles if inputs.signal(role) is not None]
-        pieces = cut(inputs.observed, [fresh(inputs, role) for role in counters])
-        known = pieces.length_us >= 0
-        for column in pieces.values:
-            known &= column == 1
         values = {
             "energy_mwh": energy.total, "good": good.total, "resets": energy.resets + good.resets,
             "beginnings": energy.beginnings + good.beginnings, "conflicts": inputs.conflicts(self.roles),
         }
         return Components(
             self.id, self.version, inputs.equipment.id, local_hour(window.start_us, zone_of(inputs.register)), window.start_us, window.end_us,
-            pieces.total_us(known), sum(part.length_us for part in inputs.observed), values,
+            fresh_us(inputs, counters), sum(part.length_us for part in inputs.observed), values,
             {role: accounted(inputs, role, window) for role in counters}, growth_lost(inputs, counters, window),
         )
 

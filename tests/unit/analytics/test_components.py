@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.boundary import Episodes, Slots, episodes_of, merge_boundaries, slots_of
-from analytics.compute import components_of, compute, compute_all, needed_signals
+from analytics.compute import components_of, compute, compute_all, inputs_by_hour, needed_signals, needed_texts
 from analytics.definition import Definition
 from analytics.indicator import Components, load_indicators, merge, merge_all
+from analytics.input_digest import digest_of
 from analytics.missing import NOTHING, Missing, missing_of
 from analytics.packed import merge_packed, pack
-from analytics.series import inputs_of
+from analytics.series import inputs_of, series_of
 from tests.unit.analytics.plant import START_US, block, every_signal, machine, reading, rich_machine, workshop
 from workshop.block import block_of
 from workshop.errors import Rejected
@@ -94,7 +95,7 @@ def test_every_indicator_applies_to_the_machine_of_these_tests() -> None:
 @given(rows=readings(), missing=st.one_of(st.just(NOTHING), holes()), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4))
 @settings(max_examples=40, deadline=None)
 def test_splitting_anywhere_and_merging_gives_the_same_bits(identifier: str, rows: list[Reading], missing: Missing, cuts: list[int]) -> None:
-    edges = sorted({START_US, *(START_US + cut for cut in cuts), WHOLE.end_us})
+    edges = sorted({START_US, *(START_US + at for at in cuts), WHOLE.end_us})
     pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end), missing)]
     merged = {piece.equipment: piece for piece in merge_all(reversed(pieces))}
     assert msgspec.to_builtins(merged["cnc-01"]) == whole_of(identifier, rows, missing)
@@ -197,6 +198,19 @@ def test_components_of_another_indicator_or_outside_the_window_are_rejected() ->
             indicator.evaluate([wrong], REGISTER, WHOLE)
 
 
+@given(rows=readings(), missing=st.one_of(st.just(NOTHING), holes()))
+@settings(max_examples=30, deadline=None)
+def test_inputs_for_many_indicators_narrow_to_those_for_one(rows: list[Reading], missing: Missing) -> None:
+    """The service measures from the inputs for all, and says by the digest what each was measured from."""
+    item, every = REGISTER.equipment[0], sorted({role for indicator in KNOWN.values() for role in indicator.roles})
+    series = series_of(block_of(rows), texts=needed_texts(KNOWN.values(), REGISTER))
+    [(whole, _)] = inputs_by_hour(every, REGISTER, item, series, WHOLE, missing, by_hour=False)
+    for name in MEASURED:
+        [(alone, _)] = inputs_by_hour(KNOWN[name].roles, REGISTER, item, series, WHOLE, missing, by_hour=False)
+        assert digest_of(whole.narrowed(KNOWN[name].roles)) == digest_of(alone), name
+        assert KNOWN[name].measure(whole, WHOLE) == KNOWN[name].measure(alone, WHOLE), name
+
+
 def test_an_hour_without_components_lowers_the_coverage() -> None:
     rows = [reading(f"cnc-01/{name}", t, 3) for t in range(0, 7200, 5) for name in ("state", "mode")]
     window = Window(START_US, START_US + 2 * HOUR_US)
@@ -240,11 +254,14 @@ def test_boundaries_travel_as_json() -> None:
         merge_boundaries(list(piece_.boundary.values()))
 
 
-@pytest.mark.parametrize("identifier", ["mttr", "peak_demand", "oee", "co2_national"])
+BORDERS = ["alarm_stale", "alarm_chattering", "limit_longest", "inspection_rounds_on_time"]
+
+
+@pytest.mark.parametrize("identifier", ["mttr", "peak_demand", "oee", "co2_national", *BORDERS])
 @given(rows=readings(), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4), data=st.data())
 @settings(max_examples=15, deadline=None)
 def test_packed_components_merge_to_the_same_bits(identifier: str, rows: list[Reading], cuts: list[int], data: st.DataObject) -> None:
-    edges = sorted({START_US, *(START_US + cut for cut in cuts), WHOLE.end_us})
+    edges = sorted({START_US, *(START_US + at for at in cuts), WHOLE.end_us})
     pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end))]
     shuffled = data.draw(st.permutations(pieces))
     assert merge_packed(pack(shuffled)) == merge_all(pieces)

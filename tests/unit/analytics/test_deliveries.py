@@ -4,9 +4,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.boundary import slots_of
 from analytics.compute import compute
 from analytics.deliveries import SLOT_US, _allotted
 from analytics.explain import explain
@@ -90,6 +92,19 @@ def test_without_orders_or_readings_there_is_no_value() -> None:
 ORDERS = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 6)), max_size=8)
 
 
+def piece_by_piece(orders: list[Order], counts: list[int]) -> dict[str, int]:
+    """The same by looking at every piece."""
+    lacking, done = {item.id: item.quantity for item in orders}, {}
+    for slot, amount in enumerate(counts):
+        for _ in range(amount):
+            item = next((item for item in orders if lacking[item.id] and item.planned_start_us < (slot + 1) * SLOT_US), None)
+            if item is not None:
+                lacking[item.id] -= 1
+                if not lacking[item.id]:
+                    done[item.id] = slot
+    return done
+
+
 @settings(deadline=None)
 @given(orders=ORDERS, counts=st.lists(st.integers(0, 20), min_size=1, max_size=8))
 def test_no_piece_is_given_to_two_orders(orders: list[tuple[int, int]], counts: list[int]) -> None:
@@ -97,7 +112,8 @@ def test_no_piece_is_given_to_two_orders(orders: list[tuple[int, int]], counts: 
         (Order(f"O{n}", "p", quantity, "m", 10**9, start * SLOT_US, (start + 1) * SLOT_US) for n, (quantity, start) in enumerate(orders)),
         key=lambda item: (item.planned_start_us, item.id),
     )
-    done = _allotted(found, [(n, amount) for n, amount in enumerate(counts) if amount])
+    done = _allotted(found, slots_of(SLOT_US, np.arange(len(counts)), np.array(counts, np.int64)))
+    assert done == piece_by_piece(found, counts)
     by_id = {item.id: item for item in found}
     for slot in range(len(counts)):
         assert sum(by_id[name].quantity for name, when in done.items() if when <= slot) <= sum(counts[: slot + 1])

@@ -120,6 +120,21 @@ def test_rounds_that_were_due_and_made() -> None:
     assert "undetermined" in result("inspection_rounds_on_time", readings + made, 36000, item, hole).why
 
 
+@pytest.mark.parametrize("record", [1, "tag-1", "", 0.5])
+def test_a_record_counts_whatever_its_value_also_where_it_is_the_only_one(record: str | float) -> None:
+    item = machine(signals=(LINK, SCAN), rounds=(Round("fire", ("00:00",)),))
+    readings = every("cnc-01/link", range(0, 36000, 300), 1)
+    assert result("inspection_rounds_on_time", [*readings, reading("cnc-01/scan", 3600, record)], 36000, item).counts["on_time"] == 1
+
+
+@pytest.mark.parametrize("nobody", [0, 0.0, "0"])
+def test_a_record_of_nothing_is_none_whatever_stands_beside_it(nobody: str | float) -> None:
+    item = machine(signals=(LINK, SCAN), rounds=(Round("fire", ("00:00",)),))
+    readings = [*every("cnc-01/link", range(0, 36000, 300), 1), reading("cnc-01/scan", 9000, "-tag"), reading("cnc-01/scan", 3600, nobody)]
+    found = result("inspection_rounds_on_time", readings, 36000, item)
+    assert (found.counts["on_time"], found.counts["records"]) == (0, 1)
+
+
 def test_a_round_is_due_by_the_local_clock_also_when_it_changes() -> None:
     # Berlin, 2026-03-29: 02:30 does not exist; 2026-10-25: 02:30 comes twice. Due once on each day.
     item = Round("r", ("02:30", "14:30"))
