@@ -61,7 +61,7 @@ def open_client(url: str, token: Token, timeout_s: float, keep_alive_s: float = 
 
 def _socket_options(keep_alive_s: float) -> Generator[tuple[int, int, int], None, None]:
     yield socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
-    every_s = max(1, round(keep_alive_s / 3))
+    every_s = max(1, int(keep_alive_s / 3))
     wanted = {
         "TCP_KEEPIDLE": max(1, round(keep_alive_s)), "TCP_KEEPINTVL": every_s, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": round(1000 * 1.8 * keep_alive_s)
     }

@@ -64,10 +64,14 @@ class Gathering:
             self._end(None)
         self._repeats += signals
 
-    def refuse(self, payload: bytes, reason: str, signals: Iterable[str] = ()) -> None:
-        """Takes source data for quarantine; the signals that it would have held are lost until their next reading."""
+    def refuse(self, payload: bytes, reason: str, signals: Iterable[str] = (), *, about: Iterable[str] = ()) -> None:
+        """Takes source data for quarantine; the signals that it would have held are lost until their next reading.
+
+        Args:
+            about: those that it would have held where their loss shows by itself.
+        """
         names = tuple(signals)
-        self._refusals.append(Refusal(payload[:_MAX_PAYLOAD], reason, names))
+        self._refusals.append(Refusal(payload[:_MAX_PAYLOAD], reason, names or tuple(about)))
         self.lose(Loss(names, "malformed source data"))
 
     def link(self, equipment: str, is_up: bool) -> None:

@@ -191,7 +191,7 @@ class Inbox:
             content = reader.parse(message.payload, message.received_us)
         except Rejected as error:
             # Not counted as received: the next number shows the hole. Without numbers it is lost here.
-            gathering.refuse(message.payload, f"{message.topic}: {error}", () if reader.is_numbered else reader.signals)
+            gathering.refuse(message.payload, f"{message.topic}: {error}", () if reader.is_numbered else reader.signals, about=reader.signals)
             return
         if content.sequence is not None:
             step = self._sequences.take(message.topic, content.boot, content.sequence)

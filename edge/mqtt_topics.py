@@ -5,7 +5,7 @@ wildcard here. A topic belongs to at most one pattern: two that could match the 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -55,6 +55,8 @@ def widest(filters: Iterable[str]) -> list[str]:
 
 
 def _covers(wide: list[str], levels: list[str]) -> bool:
+    if wide[0] == _ANY and levels[0].startswith("$"):
+        return False  # a wildcard at the beginning does not match `$SYS` and its like (section 4.7.2)
     return len(wide) == len(levels) and all(mine in (_ANY, theirs) for mine, theirs in zip(wide, levels, strict=True))
 
 
@@ -80,21 +82,28 @@ class Patterns(Generic[T]):
                     return found
         return None
 
-    def overlaps(self) -> list[tuple[T, T]]:
+    def overlaps(self) -> Iterator[tuple[T, T]]:
         """Pairs of different forms that some topic would match both."""
         shapes = list(self._shapes.items())
-        pairs = []
         for at, ((count, fixed), known) in enumerate(shapes):
             for (other_count, other_fixed), others in shapes[at + 1 :]:
                 if count != other_count:
                     continue
                 common = sorted(set(fixed) & set(other_fixed))
                 mine, theirs = [fixed.index(number) for number in common], [other_fixed.index(number) for number in common]
-                index = {tuple(levels[place] for place in mine): found for levels, found in known.items()}
-                for levels, found in others.items():
-                    if (other := index.get(tuple(levels[place] for place in theirs))) is not None:
-                        pairs.append((other, found))
-        return pairs
+                index: dict[tuple[str, ...], list[tuple[str, T]]] = {}
+                for levels, found in known.items():
+                    index.setdefault(tuple(levels[place] for place in mine), []).append((_first(fixed, levels), found))
+                for levels, other in others.items():
+                    first = _first(other_fixed, levels)
+                    for own, found in index.get(tuple(levels[place] for place in theirs), ()):
+                        if not (_ANY in (own, first) and "$" in (own[:1], first[:1])):
+                            yield found, other
+
+
+def _first(fixed: tuple[int, ...], levels: tuple[str, ...]) -> str:
+    """The first level of a filter by its fixed ones."""
+    return levels[0] if fixed[:1] == (0,) else _ANY
 
 
 class Unmatched(msgspec.Struct):

@@ -71,7 +71,7 @@ class EdgeNode:
             payload = decode(data)
         except Rejected as error:
             # Its seq is not known; the next message shows the hole.
-            gathering.refuse(data, f"{self._name}: {kind}: {error}", () if self.is_alive and kind != "NBIRTH" else self.signals)
+            gathering.refuse(data, f"{self._name}: {kind}: {error}", () if self.is_alive and kind != "NBIRTH" else self.signals, about=self.signals)
             return
         message = _Message(kind, device, payload, data, received_us)
         if kind == "NBIRTH":

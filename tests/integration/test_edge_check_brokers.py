@@ -36,15 +36,21 @@ async def test_paths_kinds_topics_and_doors_of_json(broker: Broker, devices: Dev
     for name, cause, fix in wrong:
         row = rows[f"cnc-02/{name}"]
         assert row.value is None and cause in row.cause and fix in row.fix, row
-    looking = asyncio.create_task(look(settings_of(json_table(broker.port, ""))))
+    row = (await look(settings_of(json_table(9))))["cnc-01/load"]
+    assert "refused" in row.cause.lower() and "host and port" in row.fix
+
+
+@pytest.mark.parametrize("text", [json_table(0, ""), json_table(0)])
+async def test_a_payload_that_nobody_can_read_is_the_cause_of_every_signal_in_it(broker: Broker, devices: Devices, text: str) -> None:
+    """Numbered or not: where there are numbers, the loss is declared by the next one, and the cause is known all the same."""
+    looking = asyncio.create_task(look(settings_of(text.replace("port = 0", f"port = {broker.port}"))))
     while not looking.done():
         devices.send("plant/cnc-01/state", b"not json")
         await asyncio.sleep(0.05)
     rows = await looking
-    assert {name: "not JSON" in row.cause for name, row in rows.items() if name.startswith("cnc-01")} == dict.fromkeys(
-        (f"cnc-01/{name}" for name in ("load", "parts", "program", "state")), True), "of a payload that nobody can read, every signal in it"
-    row = (await look(settings_of(json_table(9))))["cnc-01/load"]
-    assert "refused" in row.cause.lower() and "host and port" in row.fix
+    assert {name: "not JSON" in row.cause for name, row in rows.items()} == {
+        f"{machine}/{name}": machine == "cnc-01" for machine in MACHINES for name in ("load", "parts", "program", "state")
+    }
 
 
 async def test_births_metrics_and_nodes_of_sparkplug(broker: Broker, tmp_path: Path) -> None:

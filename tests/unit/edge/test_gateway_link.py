@@ -1,6 +1,7 @@
 """The edge's way to its gateway: back-off, what Retry-After says, compression, the speed of a backlog, the distance of two clocks."""
 
 import random
+import socket
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from edge.catch_up import CatchUp
 from edge.config import CommitBlock
 from edge.gateway_clock import GatewayClock
-from edge.gateway_link import Backoff, Body, retry_after_s
+from edge.gateway_link import Backoff, Body, _socket_options, open_client, retry_after_s
 from edge.pace import CommitPace
 from gateway.coding import TAKEN, unpack
 from gateway.problems import Refusal
@@ -31,6 +32,23 @@ def test_a_hundred_edges_do_not_come_at_once() -> None:
         edge.reset()
     assert max(edge.next_s() for edge in edges) <= 0.5, "quick again after a success"
 
+
+
+def test_an_idle_connection_is_probed_and_given_up_within_twice_the_keep_alive() -> None:
+    """RFC 1122 4.2.3.6 and RFC 5482, as far as this system has them; an answer is waited for no longer."""
+    asked = {(level, name): value for level, name, value in _socket_options(5.0)}
+    with socket.socket() as one:
+        for (level, name), value in asked.items():
+            one.setsockopt(level, name, value)
+        assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            idle_s, every_s, count = (
+                one.getsockopt(socket.IPPROTO_TCP, name) for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            )
+            assert idle_s <= 5 and idle_s + every_s * count <= 10
+            assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 10_000
+    timeout = open_client("http://127.0.0.1:9", "t", 60.0, 5.0).timeout
+    assert timeout.read is not None and timeout.connect is not None and max(timeout.read, timeout.connect) < 10
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge.gathering import Gathering
@@ -31,6 +31,8 @@ def matches(pattern: str, topic: str) -> bool:
     return len(mine) == len(theirs) and all(level in ("+", other) for level, other in zip(mine, theirs, strict=True))
 
 
+@example([["$SYS"], ["+"]], ["$SYS"])
+@example([["b"], ["$SYS"], ["+"]], ["b"])
 @given(st.lists(wild, max_size=6), levels)
 def test_a_topic_is_found_where_one_of_the_filters_matches_it(filters: list[list[str]], topic: list[str]) -> None:
     patterns: Patterns[str] = Patterns()
@@ -42,6 +44,7 @@ def test_a_topic_is_found_where_one_of_the_filters_matches_it(filters: list[list
     assert (found in fitting) if fitting else found is None
     if len(fitting) > 1:
         assert any({one, other} <= fitting for one, other in patterns.overlaps())
+    assert all({one, other} != {"+", "$SYS"} for one, other in patterns.overlaps()), "a wildcard at the beginning does not match `$SYS`"
     assert {one for one in widest(texts) if matches(one, name)} if fitting else True, "the widest filters cover what all of them do"
 
 
