@@ -1,12 +1,13 @@
 """Readings into CSV and Parquet files, as they come."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from workshop.block import Block
 from workshop.errors import ConfigError
+from workshop.reading import ValueKind
 
 FORMATS = (".csv", ".parquet")
 COLUMNS = ("equipment", "name", "source_time_us", "received_time_us", "value_f64", "value_i64", "value_text", "quality", "status")
@@ -33,14 +34,24 @@ def write(path: Path, blocks: Iterable[Block]) -> int:
     return rows
 
 
-def _columns(block: Block) -> dict[str, list[Any]]:
-    made: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    for r in block.readings():
-        equipment, _, name = r.signal.partition("/")
-        numbers = [r.value if isinstance(r.value, kind) else None for kind in (float, int, str)]
-        for column, value in zip(COLUMNS, (equipment, name, r.source_time_us, r.received_time_us, *numbers, int(r.quality), r.status), strict=True):
-            made[column].append(value)
-    return made
+def _where(block: Block, kind: ValueKind, values: list[Any]) -> list[Any]:
+    """The values of the rows of this kind, None for the others."""
+    return [value if has else None for has, value in zip((block.kind == kind).tolist(), values or [None] * len(block), strict=True)]
+
+
+def _columns(block: Block) -> Iterator[list[Any]]:
+    """Lists in the order of `COLUMNS`."""
+    names = [signal.partition("/") for signal in block.signals]
+    index = block.signal.tolist()
+    yield [names[i][0] for i in index]
+    yield [names[i][2] for i in index]
+    yield block.source_time_us.tolist()
+    yield block.received_time_us.tolist()
+    yield _where(block, ValueKind.F64, block.value_f64.tolist())
+    yield _where(block, ValueKind.I64, block.value_i64.tolist())
+    yield _where(block, ValueKind.TEXT, block.value_text)
+    yield block.quality.tolist()
+    yield [block.statuses[i] for i in block.status.tolist()]
 
 
 def _write_csv(path: Path, blocks: Iterable[Block]) -> int:
@@ -49,7 +60,7 @@ def _write_csv(path: Path, blocks: Iterable[Block]) -> int:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for block in blocks:
-            writer.writerows(zip(*_columns(block).values(), strict=True))
+            writer.writerows(zip(*_columns(block), strict=True))
             rows += len(block)
     return rows
 
@@ -63,6 +74,6 @@ def _write_parquet(path: Path, blocks: Iterable[Block]) -> int:
     rows = 0
     with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for block in blocks:
-            writer.write_table(pa.table(_columns(block), schema=schema))
+            writer.write_table(pa.table(list(_columns(block)), schema=schema))
             rows += len(block)
     return rows

@@ -167,7 +167,7 @@ def _reading(record: Mapping[str, Any], signal: str, is_text: bool) -> Reading:
     elif value is None:
         raise Rejected("no value, and quality is not bad")
     received = record.get("received_time_us")
-    received_us = int(str(received)) if received not in (None, "") else time_us
+    received_us = int(_plain(str(received))) if received not in (None, "") else time_us
     for at_us in (time_us, received_us):
         if not I64_MIN <= at_us <= I64_MAX:
             raise Rejected("a time that does not fit in 64 bits")
@@ -177,7 +177,7 @@ def _reading(record: Mapping[str, Any], signal: str, is_text: bool) -> Reading:
 def _time(record: Mapping[str, Any]) -> int:
     stated = record.get("source_time_us")
     if stated not in (None, ""):
-        return int(str(stated))
+        return int(_plain(str(stated)))
     text = record.get("time")
     moment = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
     if moment.tzinfo is None:
@@ -188,16 +188,23 @@ def _time(record: Mapping[str, Any]) -> int:
 def _value(record: Mapping[str, Any], is_text: bool) -> Value:
     for column, kind in (("value_f64", float), ("value_i64", int), ("value_text", str)):
         if record.get(column) not in (None, ""):
-            return _checked(kind(record[column]))
+            return _checked(kind(_plain(record[column]) if kind is not str else record[column]))
     value = record.get("value")
     if value is None or (value == "" and not is_text):
         return "" if record.get("value_text") == "" and is_text else None
     if is_text or not isinstance(value, str):
         return _checked(str(value) if is_text else value)
     try:
-        return _checked(int(value))
+        return _checked(int(_plain(value)))
     except ValueError:
-        return _checked(float(value))
+        return _checked(float(_plain(value)))
+
+
+def _plain(number: Any) -> Any:
+    """A number as it stands there; Python would take 1_000 for a thousand, which nobody else does."""
+    if isinstance(number, str) and "_" in number:
+        raise Rejected(f"'{number[:40]}' is no number")
+    return number
 
 
 def _checked(value: Value) -> Value:

@@ -5,12 +5,15 @@ import binascii
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+from fastapi import Query
 
 from workshop.errors import Rejected
 
 Key = TypeVar("Key")
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that the tables can hold."""
+First = Annotated[int, Query(ge=0, le=2**53 - 1, description="Index in the control log to begin at: x-next-page of the answer before")]
+Limit = Annotated[int | None, Query(ge=1, le=100_000, description="Most entries; without it all")]
 NEXT_PAGE = "x-next-page"
 _LONGEST = 4096
 

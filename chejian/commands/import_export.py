@@ -87,7 +87,9 @@ def export(
     url: Url = "http://127.0.0.1:8410",
     token_file: Annotated[Path, typer.Option(help="File with a bearer token of a viewer.")] = Path("viewer.token"),
 ) -> None:
-    """Exports readings as they stand in the gateway's engine, hour by hour. 导出历史数据。"""
+    """Exports readings as they stand in the gateway's engine, hour by hour and page by page. 导出历史数据。"""
+    from rich.progress import Progress
+
     from chejian.commands.files import read_file
     from chejian.history_export import write
     from store.engines.gateway import GatewaySettings, open_engine
@@ -95,8 +97,10 @@ def export(
 
     engine = open_engine(GatewaySettings(url=url, token=read_file(token_file).decode().strip()))
     try:
-        names = signal or engine.signals()
-        rows = write(out, (engine.read(names, hour) for hour in Window(from_us, to_us).hours()))
+        names, hours = signal or engine.signals(), list(Window(from_us, to_us).hours())
+        with Progress() as progress:
+            task = progress.track(hours, description="export 导出")
+            rows = write(out, (page for hour in task for page in engine.pages(names, hour) if len(page)))
     finally:
         engine.close()
     typer.echo(f"{out}: {rows} readings")

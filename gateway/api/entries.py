@@ -5,14 +5,14 @@ from fractions import Fraction
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from analytics.declared_figures import fault_of
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
-from gateway.paging import NEXT_PAGE
+from gateway.paging import NEXT_PAGE, First, Limit
 from gateway.problems import Refusal
 from gateway.shapes import EntryRow, NewChallenge
 from store.control_kinds import KINDS, Announcement, Body, Commitment, Declaration, Feedback, Import, Prediction
@@ -22,8 +22,6 @@ from workshop.errors import Rejected
 
 SHAPES = (Announcement, Commitment, Declaration, Feedback, Import, Prediction)
 DIGEST = re.compile("[0-9a-f]{64}")
-First = Annotated[int, Query(ge=0, le=2**53 - 1, description="Index in the control log to begin at: x-next-page of the answer before")]
-Limit = Annotated[int | None, Query(ge=1, le=100_000, description="Most entries; without it all")]
 _ENGINEERS = (Role.ENGINEER, Role.ADMIN)
 _LISTS: tuple[tuple[str, str, tuple[Role, ...], bool], ...] = (
     ("commitments", "commitment", _ENGINEERS, False),

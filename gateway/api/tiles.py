@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.auth import PEOPLE, Caller, Role, needs
 from gateway.documents import answers, body, json_answer, json_body
 from gateway.house import House
+from gateway.paging import NEXT_PAGE, First, Limit
 from gateway.shapes import CosignRequest, EntryRow, LeafRow, PruneRequest, RevokeKey
 from store.archive import Archive
 from store.control_kinds import Cosignature, Witness
@@ -34,9 +35,15 @@ def routes(house: House) -> APIRouter:
 
     @router.get("/v1/entries", summary="All control entries of a kind as they are hashed and signed, for those who believe only what they check",
                 responses=answers("LeafRow", many=True))
-    def entries(_: reader, kind: Literal["restore", "rotation", "key-revocation", "gap", "prune", "audit", "declaration", "orders"]) -> Response:
-        found = [entry.index for entry in house.archive.control_entries(0, kind)]
-        return json_answer([LeafRow(index, next(house.archive.control_leaves(index)).hex()) for index in found])
+    def entries(
+        _: reader, kind: Literal["restore", "rotation", "key-revocation", "gap", "prune", "audit", "declaration", "orders"],
+        page: First = 0, limit: Limit = None,
+    ) -> Response:
+        found = [entry.index for entry in house.archive.control_entries(page, kind, limit=-1 if limit is None else limit + 1)]
+        answer = json_answer([LeafRow(index, next(house.archive.control_leaves(index)).hex()) for index in found[:limit]])
+        if limit is not None and len(found) > limit:
+            answer.headers[NEXT_PAGE] = str(found[limit])
+        return answer
 
     @router.post("/v1/checkpoint/cosignatures", summary="Leave checkpoints that you have checked and cosigned; they become a control entry",
                  responses=answers("EntryRow"), openapi_extra=body("CosignRequest"))

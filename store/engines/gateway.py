@@ -1,7 +1,7 @@
 """A running gateway as an engine: reads over its HTTP API, readings as Arrow; rows go to a gateway as signed batches, not through here."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -68,7 +68,10 @@ class GatewayEngine:
 
     def read(self, signals: Sequence[str], window: Window, limit: int | None = None) -> Block:
         """Page by page as Arrow, sorted as asked."""
-        pages: list[Block] = []
+        return concat(list(self.pages(signals, window, limit)))
+
+    def pages(self, signals: Sequence[str], window: Window, limit: int | None = None) -> Iterator[Block]:
+        """The same page by page, so that no more than one of them is in memory."""
         waiting, wanted = list(dict.fromkeys(signals)), limit
         while waiting and (wanted is None or wanted > 0):
             names, waiting = waiting[:_SIGNALS_PER_REQUEST], waiting[_SIGNALS_PER_REQUEST:]
@@ -76,11 +79,10 @@ class GatewayEngine:
             while wanted is None or wanted > 0:
                 most = self._page_rows if wanted is None else min(self._page_rows, wanted)
                 block, page = self._readings(names, window, limit=most, **({"page": page} if page else {}))
-                pages.append(block)
+                yield block
                 wanted = None if wanted is None else wanted - len(block)
                 if page is None:
                     break
-        return concat(pages)
 
     def aggregate(self, signal: str, window: Window, step_us: int) -> Aggregates:
         """Computed by the gateway."""

@@ -95,6 +95,8 @@ def test_control_entries_come_in_pages_too(gateway: tuple[httpx.Client, Path]) -
     assert len(whole) > 3
     for limit in (1, 2, len(whole), 1000):
         assert [row for page in pages(client, "/v1/audit", limit=limit) for row in page] == whole
+        leaves = [row["index"] for page in pages(client, "/v1/entries", kind="audit", limit=limit) for row in page]
+        assert leaves == [row["index"] for row in whole]
     assert client.get("/v1/predictions", params={"limit": 5}).json() == [] and client.get("/v1/audit", params={"limit": 0}).status_code == 422
 
 

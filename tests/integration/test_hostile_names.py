@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from chejian.enrolment import enrol_folder
-from tests.integration.test_edge_mqtt import MOSQUITTO, Broker, Devices, broker, devices
+from tests.integration.mqtt_plant import MOSQUITTO, Broker, Devices, broker, devices
 from tests.unit.edge.rig import EQUIPMENT, REGISTER, now_us
 from tests.unit.gateway.plant import admin_of, bearer, gateway_in_thread, until
 from tests.web.browser import Browser, needs_chromium

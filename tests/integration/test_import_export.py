@@ -15,10 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from chejian.history_export import write
+from chejian.history_files import read
 from chejian.importing import Sieve
+from store.engines.gateway import GatewaySettings, open_engine
 from store.log import split_leaf
 from tests.unit.gateway.plant import REGISTER, START_US, Sender, admin_of, bearer, gateway_in_thread, reading, until, workshop
-from workshop.block import block_of
+from workshop.block import block_of, concat
+from workshop.reading import Quality
+from workshop.window import HOUR_US, Window
 
 CSV = f"""time,machine,signal,value,quality,status
 2026-09-21T22:13:20+08:00,x,m-1/gauge,1.5,,
@@ -113,6 +118,16 @@ def test_a_dry_run_shows_the_mapping_and_every_row_that_would_be_refused(tmp_pat
     assert "--refused names a new file" in chejian(*command, "--refused", tmp_path / "refused.csv", code=2)
 
 
+@pytest.mark.parametrize("row", [
+    "m-1/gauge,{at},1_000,,", "m-1/gauge,1_7,1,,", "m-1/gauge,{at},0x10,,", "m-1/gauge,{at},1e999,,", "m-1/gauge,{at},,,1_0.5",
+    "m-1/gauge,{at},1,1_7,",
+])
+def test_what_only_python_takes_for_a_number_is_refused(tmp_path: Path, row: str) -> None:
+    (tmp_path / "in.csv").write_text(f"signal,source_time_us,value,received_time_us,value_f64\n{row.format(at=START_US)}\n")
+    sieve = Sieve(workshop(), {})
+    assert list(sieve.blocks(tmp_path / "in.csv", lambda _: None)) == [] and sum(sieve.summary.refused.values()) == 1
+
+
 def test_one_row_that_no_batch_can_hold_is_refused_alone(tmp_path: Path) -> None:
     """Neither a time beyond what a batch can say, nor one beyond 64 bits, nor a status without end takes its neighbours with it."""
     late, beyond, long = 2**53, 2**70, "x" * 501
@@ -152,6 +167,28 @@ def test_a_folder_that_fed_one_gateway_is_not_taken_for_another(works: httpx.Cli
         token = ["--admin-token", third / "data" / "admin.token", *again]
         said = chejian("import", tmp_path / "history.csv", *options(client, tmp_path), *token, code=2)
         assert "holds 0 of the 1 batches" in said
+
+
+def test_an_export_holds_no_more_than_a_page_and_loses_nothing_of_a_reading(works: httpx.Client, tmp_path: Path) -> None:
+    sender = Sender()
+    sender.enrol(works, admin_of(tmp_path))
+    rows = [reading("m-1/text", n, f'字,"{n}"\n' if n % 3 else "", status="x,y" if n % 2 else "") for n in range(40)]
+    rows += [reading("m-2/gauge", n, None if n % 5 == 0 else n / 7, status="Bad" if n % 5 == 0 else "") for n in range(40)]
+    rows += [reading("m-1/count", n, value) for n, value in enumerate((2**63 - 1, -(2**63), 0))]
+    rows += [reading("m-1/gauge", 3_700_000_000 + n, 5, quality=Quality.UNCERTAIN) for n in range(7)]
+    sender.post(works, sender.seal(block_of(rows)))
+    until(lambda: works.get("/v1/count").json()["rows"] == len(rows), "indexed")
+    token = works.headers["authorization"].partition(" ")[2]
+    engine = open_engine(GatewaySettings(str(works.base_url), token, page_rows=10))
+    window = Window(START_US, START_US + 2 * HOUR_US)
+    pages = list(engine.pages(engine.signals(), window))
+    assert max(map(len, pages)) <= 10 and len(pages) >= len(rows) // 10
+    assert concat(pages).readings() == engine.read(engine.signals(), window).readings()
+    for name in ("all.csv", "all.parquet"):
+        assert write(tmp_path / name, pages) == len(rows)
+        found = [item for piece in read(tmp_path / name, {}, {"m-1/text"}.__contains__) for item in piece.block.readings()]
+        assert found == concat(pages).readings()
+    engine.close()
 
 
 @pytest.mark.parametrize(("name", "content", "words"), [
