@@ -117,6 +117,11 @@ class Alerts:
         for outbox in self._outboxes:
             outbox.put([alert])
 
+    @property
+    def has_somebody(self) -> bool:
+        """Whether there is anybody to tell; a gateway with a platform alone keeps alerts for that."""
+        return bool(self._channels)
+
     def recent(self) -> list[Alert]:
         """The last ones said, in order."""
         return list(self._recent)

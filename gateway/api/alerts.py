@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse
 
 from gateway.alert_channels import Alert
+from gateway.alerts import Alerts
 from gateway.auth import PEOPLE, Caller, Role, caller_of, needs
 from gateway.documents import answers, json_answer
 from gateway.house import House
@@ -33,15 +34,18 @@ def routes(house: House) -> APIRouter:
     reader = Annotated[Caller, Depends(needs(house.access, *PEOPLE))]
     admin = Annotated[Caller, Depends(needs(house.access, Role.ADMIN))]
 
+    def told() -> Alerts:
+        if house.alerts is None or not house.alerts.has_somebody:
+            raise Refusal(404, "not-found", "gateway.toml names neither mail nor webhook in [alerts]: there is nobody to tell")
+        return house.alerts
+
     @router.get("/v1/alerts", summary="The last alerts since the start, in order", responses=answers("Alert", many=True))
     def recent(_: reader) -> Response:
         return json_answer(house.alerts.recent() if house.alerts is not None else [])
 
     @router.post("/v1/alerts/test", summary="The test button: a message to everybody that gateway.toml names, now", responses=answers("AlertTest"))
     async def test(caller: admin) -> Response:
-        if house.alerts is None:
-            raise Refusal(404, "not-found", "gateway.toml has no [alerts]: there is nobody to tell")
-        return json_answer(AlertTest(await run_in_threadpool(house.alerts.test, caller.author)))
+        return json_answer(AlertTest(await run_in_threadpool(told().test, caller.author)))
 
     @router.get("/alerts", include_in_schema=False)
     def button() -> HTMLResponse:
@@ -55,11 +59,10 @@ def routes(house: House) -> APIRouter:
             caller = await run_in_threadpool(caller_of, token, request.client.host if request.client else "", house.access)
             if caller is None or caller.role is not Role.ADMIN:
                 raise Refusal(401, "unauthorised", "需要管理员令牌。This takes the administrator's token.")
-            if house.alerts is None:
-                raise Refusal(404, "not-found", "gateway.toml has no [alerts]: there is nobody to tell")
+            alerts = told()
         except Refusal as refusal:
             return plain_page(f"<p>{escape(str(refusal))}</p>{_FORM}", refusal.problem.status)
-        outcome = await run_in_threadpool(house.alerts.test, caller.author)
+        outcome = await run_in_threadpool(alerts.test, caller.author)
         rows = "".join(f"<li><code>{escape(place)}</code>: {escape(said)}</li>" for place, said in outcome.items())
         return plain_page(f"<p>测试结果 What came of it:</p><ul>{rows}</ul>{_FORM}")
 

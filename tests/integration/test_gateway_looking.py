@@ -150,5 +150,10 @@ def test_the_button_sends_a_test_for_the_administrator_alone(hooks: Hooks, tmp_p
         assert json.loads(chejian(*command, "--json")) == client.get("/v1/alerts", headers=bearer(viewer)).json()
         hooks.close()
         assert "webhook" in chejian(*command, "--test", code=1)
-    with gateway_in_thread(tmp_path) as url:
-        assert httpx.post(f"{url}/alerts", data={"token": admin_of(tmp_path)}).status_code == 404
+    for more in ({}, {"northbound": '{ host = "127.0.0.1", port = 9, tls = false }'}):  # a platform alone is nobody to write to
+        with gateway_in_thread(tmp_path, **more) as url:
+            for path, given in (("/alerts", {"data": {"token": admin_of(tmp_path)}}), ("/v1/alerts/test", {"headers": bearer(admin_of(tmp_path))})):
+                answer = httpx.post(f"{url}{path}", **given)  # type: ignore[arg-type]
+                assert answer.status_code == 404 and "nobody to tell" in answer.text
+            command = ["gateway", "alerts", "--url", url, "--token-file", tmp_path / "data" / "admin.token", "--test"]
+            assert chejian(*command, code=2) == ""
