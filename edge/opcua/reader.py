@@ -62,6 +62,12 @@ class Reader:
         self.rested()
         self._top_up()
 
+    def join(self, subscriptions: list[Subscription]) -> None:
+        """Reads these, too."""
+        self.subscriptions |= {each.number: each for each in subscriptions}
+        self._window += len(subscriptions)
+        self._top_up()
+
     def rested(self) -> None:
         """Nobody was listened to for a while: silence counts from now on."""
         for subscription in self.subscriptions.values():

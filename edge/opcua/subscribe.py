@@ -17,6 +17,8 @@ _TRIGGERS = {
 }
 _FILTER_REFUSED = {"BadMonitoredItemFilterUnsupported", "BadMonitoredItemFilterInvalid", "BadFilterNotAllowed", "BadDeadbandFilterInvalid"}
 _TOO_MANY = "BadTooManyMonitoredItems"
+NO_ROOM = {_TOO_MANY, "BadTooManySubscriptions"}
+"""What a further subscription may mend."""
 _MISSED = 3
 """Signs of life that may be missing."""
 
@@ -82,10 +84,12 @@ async def subscribe(connection: Connection, settings: OpcUaSettings) -> Subscrip
 
 
 async def subscribe_all(
-    connection: Connection, settings: OpcUaSettings, limits: Limits, wanted: list[Wanted]
+    connection: Connection, settings: OpcUaSettings, limits: Limits, wanted: list[Wanted], *, there: int = 0
 ) -> tuple[list[Subscription], dict[int, Granted]]:
     """As many subscriptions as the server's limits make necessary, and for each handle what was granted.
 
+    Args:
+        there: subscriptions that we have already.
     Raises:
         NotConnected: as `subscribe`.
     """
@@ -93,7 +97,7 @@ async def subscribe_all(
     subscriptions: list[Subscription] = []
     granted: dict[int, Granted] = {}
     while wanted or not subscriptions:
-        allowed = not limits.subscriptions or len(subscriptions) < limits.subscriptions
+        allowed = not limits.subscriptions or there + len(subscriptions) < limits.subscriptions
         subscription = await subscribe(connection, settings) if allowed else None
         if subscription is None:
             granted |= {each.handle: Granted("BadTooManySubscriptions") for each in wanted}
@@ -107,6 +111,19 @@ async def subscribe_all(
             wanted = again + wanted
         granted |= found
     return subscriptions, granted
+
+
+async def end_empty(connection: Connection, subscriptions: list[Subscription]) -> list[Subscription]:
+    """Those in which something is monitored; the server need not keep the others.
+
+    Raises:
+        NotConnected: the connection is gone.
+    """
+    empty = [each for each in subscriptions if not each.handles]
+    if empty:
+        with words(connection.url, "delete a subscription"):
+            await connection.session.delete_subscriptions([ua.IntegerId(each.number) for each in empty])
+    return [each for each in subscriptions if each.handles]
 
 
 async def monitor(

@@ -24,7 +24,7 @@ from edge.opcua.reader import Gone, Reader
 from edge.opcua.resolve import resolve
 from edge.opcua.security import Guard
 from edge.opcua.settings import OpcUaSettings
-from edge.opcua.subscribe import Granted, Subscription, Wanted, monitor, subscribe_all, terms_of
+from edge.opcua.subscribe import NO_ROOM, Granted, Subscription, Wanted, end_empty, monitor, subscribe_all, terms_of
 from edge.opcua.transfer import transfer
 from edge.opcua.units import disagreement, read_units
 from edge.opcua.watchdog import Watch
@@ -94,7 +94,7 @@ class _OpcUaSource:
             self._limits, self._granted = await read_limits(connection), {}
         if any(not self._granted[handle].status if handle in self._granted else True for handle in missing):
             wanted = await self._find(connection, missing)
-            made, granted = await subscribe_all(connection, self._settings, self._limits, wanted)
+            made, granted = await subscribe_all(connection, self._settings, self._limits, wanted, there=len(kept))
             self._note(granted)
             self._watch.expect(each for each in wanted if not granted[each.handle].status)
             await self._recover(connection, missing, wanted, greeting)
@@ -147,7 +147,7 @@ class _OpcUaSource:
         """What is to be done now and then. A failure is told by the next `read`: what was gathered by now counts as received."""
         try:
             if self.problems and self._retry_at <= monotonic():
-                await self._try_again(connection, gathering)
+                await self._try_again(connection, reader, gathering)
             if self._look_at <= monotonic():
                 self._look_at = monotonic() + self._every_s()
                 behind = await self._watch.look(connection, self._limits, self._members)
@@ -254,12 +254,20 @@ class _OpcUaSource:
             return again.deliveries(None)
         return [msgspec.structs.replace(delivery, is_historical=True) for delivery in gathering.deliveries(None)]
 
-    async def _try_again(self, connection: Connection, gathering: Gathering) -> None:
+    async def _try_again(self, connection: Connection, reader: Reader, gathering: Gathering) -> None:
         """Asks once more for the nodes that the server refused."""
         self._retry_at = monotonic() + self._settings.retry_s
         refused = [handle for handle, each in self._granted.items() if each.status]
         wanted = await self._find(connection, refused)
         granted = await monitor(connection, self._kept[-1], wanted, self._settings, self._limits)
+        left = [each for each in wanted if granted[each.handle].status in NO_ROOM]
+        if left:
+            made, more = await subscribe_all(connection, self._settings, self._limits, left, there=len(self._kept))
+            made = await end_empty(connection, made)
+            granted |= more
+            self._kept += made
+            reader.join(made)
+            self.terms |= terms_of(self._settings, self._kept, self._granted | granted)
         self._note(granted)
         self._watch.expect(each for each in wanted if not granted[each.handle].status)
         found = [handle for handle, each in granted.items() if not each.status]

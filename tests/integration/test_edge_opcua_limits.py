@@ -96,16 +96,38 @@ async def test_limits_that_nobody_states_are_found_out(machines: Machines, tmp_p
 async def test_a_server_that_takes_no_more_subscriptions_gives_what_it_can(
     machines: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """And the rest when it has room again, without a new connection; meanwhile nothing piles up at the server."""
     there = len(machines.server.iserver.subscription_service.subscriptions)
     monkeypatch.setattr(machines.server.iserver, "max_subscriptions", there + 1)
+    table = source_table(machines.port).replace("lifetime_s", "retry_s = 0.2\nlifetime_s")
     with watched(machines, per_subscription=3):
-        async with running_edge(tmp_path, settings_of(source_table(machines.port)), register_of("cnc-01", "cnc-02")) as edge:
+        async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
             await until(lambda: edge.stored("cell") >= 3, "the first values")
-            await machines.offer(5)
-            await until(lambda: edge.stored("cell") >= 3 + 3 * 5, "those that found room")
+            await machines.offer(20)
+            await until(lambda: edge.stored("cell") >= 3 + 3 * 20, "those that found room")
             status = edge.status()
-    assert status is not None and len(status.sources["cell"].problems) == 5 and not status.sources["cell"].failures
-    assert all(cause.startswith("BadTooMany") for cause in status.sources["cell"].problems.values()), status.sources["cell"].problems
+            assert status is not None and len(status.sources["cell"].problems) == 5 and not status.sources["cell"].failures
+            assert all(cause.startswith("BadTooMany") for cause in status.sources["cell"].problems.values()), status.sources["cell"].problems
+            monkeypatch.setattr(machines.server.iserver, "max_subscriptions", there + 2)
+            await until(lambda: (now := edge.status()) and len(now.sources["cell"].problems) == 2, "room for three more")
+            monkeypatch.setattr(machines.server.iserver, "max_subscriptions", there + 9)
+            await until(lambda: (now := edge.status()) and not now.sources["cell"].problems, "room for all")
+            before = edge.stored("cell")
+            await machines.offer(5)
+            await until(lambda: edge.stored("cell") >= before + 8 * 5, "everything")
+            assert len(machines.subscriptions()) == 3 and requests_at(machines) == 6
+            status = edge.status()
+            assert status is not None and not status.sources["cell"].failures and status.sources["cell"].terms["subscriptions"] == "3"
+
+
+async def test_a_subscription_in_which_nothing_found_room_is_not_left_behind(machines: Machines, tmp_path: Path) -> None:
+    table = source_table(machines.port).replace("lifetime_s", "retry_s = 0.1\nlifetime_s")
+    with watched(machines, per_subscription=0):
+        async with running_edge(tmp_path, settings_of(table), register_of("cnc-01", "cnc-02")) as edge:
+            await until(lambda: (now := edge.status()) and len(now.sources["cell"].problems) == 8, "nothing found room")
+            for _ in range(10):
+                await machines.offer(10)
+                assert len(machines.subscriptions()) <= 2
 
 
 @pytest.mark.parametrize(("more", "waiting"), [("requests = 4", 4), ("requests = 4\nitems = 3", 6), ("requests = 20", 11)])
