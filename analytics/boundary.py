@@ -1,7 +1,7 @@
 """What crosses the border between two pieces of time: state at the border, so that a window split anywhere merges to the same bits.
 
-Sums need none of it. Two things do: episodes (failures, outages), of which one that runs over a border must not count twice, and slots (quarter hours
-of demand, ten minutes of alarms), which a border may cut. Both merges are associative.
+Sums need none of it. Spells, tallies and tracks have files of their own; here are episodes (failures, outages), of which one that runs over a border
+must not count twice, and slots (quarter hours of demand, ten minutes of alarms), which a border may cut. All merges are associative.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.spells import Spells, Tally, merge_spells, merge_tallies
+from analytics.tracks import Track, merge_tracks
 from workshop.errors import Rejected
 
 OFF = 0
@@ -42,7 +43,7 @@ class Slots(msgspec.Struct, frozen=True, tag="slots"):
         return np.frombuffer(self.sums, "<i8").astype(np.int64, copy=False)
 
 
-Boundary = Episodes | Slots | Spells | Tally
+Boundary = Episodes | Slots | Spells | Tally | Track
 
 
 def episodes_of(codes: NDArray[np.int64]) -> Episodes:
@@ -83,6 +84,9 @@ def merge_boundaries(pieces: Sequence[Boundary]) -> Boundary:
     tallies = [piece for piece in pieces if isinstance(piece, Tally)]
     if len(tallies) == len(pieces):
         return merge_tallies(tallies)
+    tracks = [piece for piece in pieces if isinstance(piece, Track)]
+    if len(tracks) == len(pieces):
+        return merge_tracks(tracks)
     raise Rejected("boundaries of different kinds do not merge")
 
 

@@ -1,6 +1,6 @@
 """The names of counts and components in Chinese, for explanations; a name that is not here is shown as it is."""
 
-UNITS = ("_us", "_s", "_mwh", "_milli")
+UNITS = ("_us", "_ms", "_s", "_mwh", "_milli")
 """Endings that say the unit and are shown as it."""
 
 CHINESE = {
@@ -27,6 +27,8 @@ CHINESE = {
     "not_inspected": "未检数", "defects": "缺陷数", "defect": "缺陷数", "opportunities": "机会数", "parts": "零件数",
     "unusable": "不可用数值", "stations": "工位数",
     "deviation_sum": "偏差和", "squares_high": "偏差平方和高位", "squares_low": "偏差平方和低位",
+    "open_parts": "未见全程的零件", "longest_break": "最长工序间隔", "median": "中位数", "median_whole": "见全程者的中位数", "worst": "最长(见全程)",
+    "worst_seen": "最长(所见)", "breaks": "工序间隔数", "unclear_breaks": "端点不明的间隔", "overlapping": "同时在两处",
     "headcount": "人数", "land_area": "占地面积", "output_value": "产值", "value_added": "增加值",
 }
 

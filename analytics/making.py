@@ -1,8 +1,8 @@
 """What a machine makes, and when: spans of products, orders or programs, told by the machine or, where it tells nothing of the kind, planned.
 
 Of every machine one source is taken, the first of these that it has, so that a group never mixes what was said with what was planned:
-for products the signal `product`, the signal `order` with the orders on record, planned orders, the signal `program`; for orders the signal `order`,
-planned orders; for programs the signal `program`. Time of which nobody can say what was made is a span of its own, with the reason.
+for products the signal `product`, the signal `order` where orders of the machine are on record, planned orders, the signal `program`; for orders the
+signal `order`, planned orders; for programs the signal `program`. Time of which nobody can say what was made is a span of its own, with the reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +58,8 @@ def teller_of(item: Equipment, by: str, facts: Facts, window: Window) -> Teller:
     signals = {signal.role: signal for signal in usable_signals(item)}
     if by == "product" and "product" in signals:
         return Teller("signal product", signals["product"])
-    if by in ("product", "order") and "order" in signals:
+    on_record = any(order.work_unit == item.id for order in facts.orders)
+    if "order" in signals and (by == "order" or (by == "product" and on_record)):
         names = {seen(order.id): order.product for order in facts.orders} if by == "product" else None
         return Teller("signal order", signals["order"], names)
     mine = [

@@ -102,7 +102,13 @@ class Cnc:
             "good_count": self.good,
             "scrap_count": self.scrap,
             "alarm": phase.alarm,
+            **(self.told() if self.settings.serials else {}),
         }
+
+    def told(self) -> Values:
+        """What the part in process is: its serial, and order and lot that it is made of."""
+        number, lot = ("", "") if self.order is None else (self.order.number, self.order.lot)
+        return {"part_serial": self.serial(1), "order": number, "material_lot": lot}
 
     def detail(self) -> Values:
         """Tools, axes, coolant, door, overrides, alarm text, order, part in process, three-phase meter; names in `simulators.cnc_detail`."""

@@ -87,10 +87,9 @@ def detail(cnc: "Cnc", sensors: Sensors, at_us: int) -> Values:
         "operation_number": phase.operation + 1, "tool_number": tool.number, "tool_name": tool.name, "tool_wear": quantise(wear, 0.001),
         "tool_life_left": max(0, math.floor((1.0 - wear) / step)),
         "alarm_text": ALARMS.get(phase.alarm, ""),
-        "order": "" if cnc.order is None else cnc.order.number, "order_quantity": 0 if cnc.order is None else cnc.order.quantity,
+        **cnc.told(), "order_quantity": 0 if cnc.order is None else cnc.order.quantity,
         "order_completed": 0 if cnc.order is None else cnc.order.good + cnc.order.scrap,
-        "material_lot": "" if cnc.order is None else cnc.order.lot,
-        "part_serial": cnc.serial(1), "parts_started": cnc.started, "parts_in_process": cnc.started - cnc.good - cnc.scrap,
+        "parts_started": cnc.started, "parts_in_process": cnc.started - cnc.good - cnc.scrap,
         "ambient_temperature": quantise(float(ambient(at_us)), 0.1), "power_factor": quantise(factor, 0.01),
     }
     for line, current in zip((1, 2, 3), currents, strict=True):

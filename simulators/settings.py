@@ -43,6 +43,8 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop_every_s: Seconds = 90.0
     """Mean simulated time between two short stops with an alarm, s."""
     faults: Faults | None = None
+    serials: bool = False
+    """Whether a machine tool also tells the serial of the part in process, its order and material lot among its plain values."""
     companion: bool | None = None
     """By OPC UA, also as the companion specifications model it; without a word, machine tools are and robots are not."""
     images: str | None = None

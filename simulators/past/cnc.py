@@ -100,7 +100,9 @@ def cnc_day(day: Day, carry: CncCarry) -> tuple[Columns, Parts]:
     columns |= _gauges(day, own, steps, grid, temperature, bearing)
     if day.detail:
         columns |= coolant_columns(day, steps, grid) | tool_columns(day, *_operations(day, draw, work), draw.wear[:, :made])
-        columns |= part_columns(day, _phases(day, draw, work), work.end, number, parts.order, parts.program)
+    if day.detail or settings.serials:
+        told = part_columns(day, _phases(day, draw, work), work.end, number, parts.order, parts.program)
+        columns |= {name: column for name, column in told.items() if day.detail or name != "operation_number"}
     index = np.clip(np.searchsorted(work.start, grid, side="right") - 1, 0, max(made - 1, 0))
     columns["feed_override"] = Column(grid, draw.override[index])
     columns["power"] = Column(grid, quantise_column(power_w, 10.0))

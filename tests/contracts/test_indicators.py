@@ -29,7 +29,7 @@ KNOWN = load_indicators()
 START_US = 1_790_002_799_000_000  # a second before a full hour
 WINDOW = Window(START_US, START_US + 40 * SECOND_US)
 WITHOUT_ROLES = {"first_pass_yield", "rework_ratio", "networking_rate_platform", "door_open_moving_share", "inspection_rounds_on_time",
-                 "power_factor", "defects_per_opportunity"}
+                 "power_factor", "defects_per_opportunity", "part_lead_time", "logistics_time"}
 """No equipment of the demo has signals for these: they have no value and say so, and nothing fails."""
 ORDERS = tuple(
     Order(f"A-{name}", "shaft", 1, name, WINDOW.end_us - 1, WINDOW.start_us, WINDOW.end_us)

@@ -101,6 +101,8 @@ def test_of_several_sources_one_is_taken() -> None:
     planned = by("energy_total", "product", workshop(machine(signals=PROGRAM)), told, facts)
     assert kwh(planned) == {"shaft": 110, "flange": 90} and "planned orders of cnc-01" in planned["shaft"].why
     assert set(by("energy_total", "product", workshop(machine(signals=PROGRAM)), told)) == {"P1", "P2"}
+    both = machine(signals=(*TOLD, PROGRAM[-1]))
+    assert set(by("energy_total", "product", workshop(both), told)) == {"P1", "P2"} != set(by("energy_total", "order", workshop(both), told))
 
 
 def test_planned_orders_that_overlap_are_neither_and_a_cancelled_one_is_none() -> None:

@@ -29,6 +29,7 @@ MORE = (
     *SIGNALS, Signal("alarm", "alarm", SignalKind.STATE, max_age_s=5), Signal("first", "first_pass_good_count", SignalKind.COUNTER, max_age_s=5),
     Signal("inspected", "inspected_count", SignalKind.COUNTER, max_age_s=5), Signal("rejected", "rejected_count", SignalKind.COUNTER, max_age_s=5),
     Signal("rework", "rework_count", SignalKind.COUNTER, max_age_s=5), Signal("cloud", "platform_link_state", SignalKind.STATE, max_age_s=5),
+    Signal("part_serial", "part_serial", SignalKind.TEXT, max_age_s=5),
 )
 TARIFF = (TariffPeriod("peak", "08:00", "23:20", "1.02"), TariffPeriod("valley", "23:20", "08:00", "0.31"))
 REGISTER = msgspec.structs.replace(workshop(*(machine(name, ideal_cycle_ms=500, signals=MORE) for name in MACHINES)), tariff=TARIFF)
@@ -44,7 +45,7 @@ BOUNDS = {
     "co2_national": ("0.1", "0.2"), "coal_equivalent": ("0.05", "0.1"), "electricity_cost": ("0.1", "0.3"),
     "first_pass_yield": ("0.3", "0.6"), "inspection_pass_rate": ("0.3", "0.6"), "rework_ratio": ("0.1", "0.3"), "scrap_ratio": ("0.3", "0.6"),
     "changeover_time": ("0.05", "0.1"), "lot_size": ("4", "10"), "actual_cycle_time": ("0.5", "1.5"),
-    "alarm_rate": ("100", "300"), "alarm_flood_share": ("0.5",),
+    "alarm_rate": ("100", "300"), "alarm_flood_share": ("0.5",), "part_lead_time": ("0.02", "0.03"),
 }
 LOWER_ONLY = ("effectiveness", "oee", "nee", "teep", "throughput_rate")
 """Their upper ends take it that nobody is faster than the ideal cycle, or than what was seen."""
@@ -85,7 +86,7 @@ def stories(draw: st.DrawFn) -> list[Part]:
                         "state": 3 if running else resting, "mode": 3 if producing else 1 + running, "parts": good + scrap, "good": good,
                         "scrap": scrap, "energy": energy,
                         "alarm": second % 3 if beeping else 0, "first": good, "inspected": good + scrap, "rejected": scrap,
-                        "rework": scrap, "cloud": int(producing),
+                        "rework": scrap, "cloud": int(producing), "part_serial": f"{name}-{start}-{(second - start) // (1 + running)}",
                     }
                     rows += [reading(f"{name}/{signal}", second, value) for signal, value in values.items()]
             entry, data = encode_part(name, block_of(rows))

@@ -179,7 +179,8 @@ def test_names_are_those_of_the_register() -> None:
     assert {machine.equipment for machine in machines} == set(by_id) - {"press-01"}
     for machine in machines:
         item = by_id[machine.equipment]
-        signals = {s["name"]: s for s in register["signal_sets"][item["signal_set"]] if s.get("origin", "machine") == "machine"}
+        told = [*register["signal_sets"][item["signal_set"]], *item.get("signals", ())]
+        signals = {s["name"]: s for s in told if s.get("origin", "machine") == "machine"}
         values = machine.scan(START_US)
         assert set(values) == set(signals)
         assert item["equipment_class"] == machine.kind
