@@ -9,7 +9,7 @@ import msgspec
 from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Exclusion, Indicator, Result, Within, decimal_of, listed, sentences
 from analytics.measured import Measured, doubts, gather, growth_doubt, shortage
-from analytics.missing import union
+from analytics.missing import union, without
 from analytics.series import Inputs
 from analytics.steps import accounted, growth_lost, unseen
 from workshop.calendar import local_hour, zone_of
@@ -102,10 +102,14 @@ def components(
     """
     span = inputs.observed if watched is None else watched
     hour_us = inputs.once(("hour", window.start_us), lambda: local_hour(window.start_us, zone_of(inputs.register)))
-    lost = union((*growth_lost(inputs, counters, window), *unseen(inputs, events, span))) if inputs.unknown else ()
+    missed = unseen(inputs, events, span) if inputs.unknown else ()
+    lost = union((*growth_lost(inputs, counters, window), *missed)) if inputs.unknown else ()
+    known = {role: accounted(inputs, role, window) for role in counters}
+    if counters and events:  # that a counter's growth is known says nothing about the events in that time
+        known["events"] = without(((window.start_us, window.end_us),), missed)
     return Components(
         indicator.id, indicator.version, inputs.equipment.id, hour_us, window.start_us, window.end_us, covered_us,
-        sum(part.length_us for part in span), values, {role: accounted(inputs, role, window) for role in counters}, lost,
+        sum(part.length_us for part in span), values, known, lost,
     )
 
 

@@ -6,6 +6,7 @@ from analytics.indicator import Indicator
 
 INDICATOR: Indicator = Definition(
     id="lot_size",
+    version=2,
     title_zh="平均批量(每次换型的件数)",
     title_en="Mean lot size, parts per changeover",
     unit="{part}",

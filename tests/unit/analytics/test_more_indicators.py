@@ -8,6 +8,7 @@ import pytest
 from analytics.compute import compute
 from analytics.factors import GRID_CO2, of_year
 from analytics.indicator import Result, load_indicators
+from analytics.missing import missing_of
 from tests.unit.analytics.plant import SIGNALS, START_US, block, every, machine, reading, rows, window, workshop
 from workshop.reading import Reading
 from workshop.register import Shift, TariffPeriod
@@ -64,6 +65,14 @@ def test_changeovers_lots_and_cycles() -> None:
     assert "ideal by the register 60.000 s" in found.why
     calm = rows("cnc-01/mode", [(t, 3) for t in range(0, 600, 5)])
     assert result("changeover_time", calm, 600).value is None and "no changeover" in result("lot_size", calm, 600).why
+
+
+def test_a_changeover_in_a_loss_is_not_known_though_the_counter_is() -> None:
+    readings = rows("cnc-01/mode", [(t, 2 if t == 300 else 3) for t in range(0, 600, 5) if not 200 <= t < 220])
+    readings += rows("cnc-01/parts", [(t, 100 + t // 60) for t in range(-5, 600, 5)])
+    gap = missing_of([(("cnc-01/mode",), START_US + 200_000_000, START_US + 220_000_000)])
+    found = compute(KNOWN["lot_size"], workshop(machine()), block(readings), window(0, 600), gap)
+    assert found.value is not None and found.lost_us == 20_000_000 and "what was counted in 20000000 µs is not known" in found.why
 
 
 def test_teep_counts_time_without_a_shift() -> None:
