@@ -9,7 +9,9 @@ from fractions import Fraction
 
 import msgspec
 
+from analytics.definition import Definition
 from analytics.indicator import Indicator, Result, decimal_of, sentences
+from workshop.window import HOUR_US
 
 WORST = "bounds of both figures at their worst"
 PLACES = 6
@@ -44,8 +46,16 @@ def ratio_bounds(before: tuple[Decimal, Decimal], after: tuple[Decimal, Decimal]
     return Fraction(after[0]) / Fraction(before[1]), Fraction(after[1]) / Fraction(before[0])
 
 
-def change_of(indicator: Indicator, before: Result, after: Result) -> Change:
-    """The change between two results of one indicator in two windows."""
+def change_of(indicator: Indicator, before: Result, after: Result, lengths_us: tuple[int, int] | None = None) -> Change:
+    """The change between two results of one indicator in two windows.
+
+    Args:
+        lengths_us: of the two windows; sums over unequal times have no change.
+    """
+    if isinstance(indicator, Definition) and indicator.over_time and lengths_us is not None and lengths_us[0] != lengths_us[1]:
+        hours = [f"{length / HOUR_US:g} h" for length in lengths_us]
+        why = f"undefined: sums over {hours[0]} and {hours[1]} do not compare; choose windows of one length"
+        return Change(before.value, after.value, None, None, None, None, None, None, WORST, why)
     doubts = [f"{name}: {item.why}" for name, item in (("baseline", before), ("window", after)) if item.value is None or _thin(indicator, item)]
     if before.value is None or after.value is None:
         return Change(before.value, after.value, None, None, None, None, None, None, WORST, sentences("undefined: a figure has no value", *doubts))

@@ -79,6 +79,11 @@ CATALOGUE: dict[str, KnownFigure] = {
     "software_investment": KnownFigure(_AMOUNT, _MONEY, "软件投资", "investment in software"),
     "management_digitalisation": KnownFigure(_STATE, _SHARE, "经营管理数字化程度", "share of management functions that are digital"),
     "design_digitalisation": KnownFigure(_STATE, _SHARE, "研发设计数字化程度", "share of research and design done with digital tools"),
+    "digital_management": KnownFigure(_YES_NO, {"1": _ONE}, "经营管理已数字化(本企业计 1 或 0)", "this enterprise manages itself with digital means"),
+    "digital_design_tools": KnownFigure(_YES_NO, {"1": _ONE}, "已用数字化研发设计工具(本企业计 1 或 0)", "this enterprise uses digital design tools"),
+    "integration_index": KnownFigure(
+        _STATE, {"{point}": _ONE}, "两化融合发展水平(分)", "level of integration of informatisation and industrialisation, points"
+    ),
     "has_erp": KnownFigure(_YES_NO, {"1": _ONE}, "使用 ERP", "an ERP is in use"),
     "has_mes": KnownFigure(_YES_NO, {"1": _ONE}, "使用 MES", "an MES is in use"),
     "has_plm": KnownFigure(_YES_NO, {"1": _ONE}, "使用 PLM", "a PLM is in use"),

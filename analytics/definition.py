@@ -42,6 +42,8 @@ class Definition(msgspec.Struct, kw_only=True):
     source: str
     places: int = 6
     min_coverage: Decimal = Decimal("0.9")
+    over_time: bool = False
+    """It is a sum over the window: figures of windows of unequal length do not compare."""
     beside: tuple[str, ...] = ()
     """Ids of the indicators without which this one misleads: `explain` shows them with it."""
     population: Population

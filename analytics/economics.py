@@ -96,6 +96,16 @@ def over(part: str, whole: str) -> Formula:
     return lambda values: values[part] / values[whole] if values[whole] else None
 
 
+def sum_of(*names: str) -> Formula:
+    """The figures together."""
+    return lambda values: sum((values[name] for name in names), Fraction(0))
+
+
+def mean_of(*names: str) -> Formula:
+    """How much of it is so: the mean of figures that are 0 or 1."""
+    return lambda values: sum((values[name] for name in names), Fraction(0)) / len(names)
+
+
 def alone(name: str) -> Formula:
     """The figure itself."""
     return lambda values: values[name]

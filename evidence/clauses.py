@@ -9,9 +9,11 @@ from analytics.change import WORST
 from analytics.reduction import Counted, judge_reduction
 from analytics.statistics import CLOPPER_PEARSON
 from evidence.claim import Claim
+from evidence.declared import PREFIX, key_of, with_declared
 from evidence.policy import Case, Clause, Metric, Pack, Population, Reading, Status
 from evidence.verdict import Figure, Finding, Outcome, Verdict, Words, compare, describe, interval_of, not_plant, rounded, too_thin, with_provenance
 from workshop.errors import ConfigError
+from workshop.window import HOUR_US
 
 _NOT_JUDGED = {
     Status.SOFT: Words("soft wording: it is reported, nobody passes or fails on it", "软性表述: 只报告, 不判定"),
@@ -19,7 +21,7 @@ _NOT_JUDGED = {
     Status.TRUNCATED: Words("the source is cut here", "原文此处残缺"),
     Status.UPPER_BOUND: Words("an upper bound of a benefit, not a target", "补助上限, 非考核目标"),
 }
-_DECLARED = Words("a declared figure; no declaration with evidence is known", "申报值; 尚无附证据的申报")
+_DECLARED = Words("a declared figure of which none is on record", "申报值; 尚无记录")
 _UNKNOWN_VERSION = Words("this program cannot compute it in the version asked for", "本程序无法按所要求的版本计算")
 
 
@@ -36,8 +38,9 @@ def judge_clause(
     day = clause.effective_to if as_of is None else as_of
     head = Words(f"{clause.id} ({pack.pack.document}, {clause.section})", f"{clause.id}({pack.pack.document} {clause.section})")
     outside = out_of_force(clause, day)
-    used = [figures[name] for name in (metric.indicator for metric in clause.metrics) if name is not None and name in figures]
+    used = [figures[name] for name in map(key_of, clause.metrics) if name in figures]
     provenance = not_plant([item for figure in used for item in figure.provenance])
+    inputs = dict.fromkeys(item for figure in (*used, *(baselines or {}).values()) for item in figure.declared)
     findings: tuple[Finding, ...] = ()
     if outside is not None:
         outcome, words = Outcome.NOT_APPLICABLE, outside
@@ -48,12 +51,13 @@ def judge_clause(
     else:
         known = baselines or {}
         findings = tuple(
-            judge_metric(clause, metric, known.get(metric.id), figures.get(metric.indicator or ""), population=Population.WORKSHOP)
+            judge_metric(clause, metric, known.get(metric.id), figures.get(key_of(metric)), population=Population.WORKSHOP)
             for metric in clause.metrics
         )
         outcome, words = _together(clause, findings)
-    words = with_provenance(Words(f"{head.en}: {words.en}", f"{head.zh}: {words.zh}"), provenance)
-    only = used[0] if len(used) == 1 else None
+    words = with_declared(with_provenance(Words(f"{head.en}: {words.en}", f"{head.zh}: {words.zh}"), provenance), tuple(inputs))
+    computed = [figure for figure in used if not figure.indicator.startswith(PREFIX)]
+    only = computed[0] if len(computed) == 1 else None
     return Verdict(
         claim.id, outcome, day, *words, claim.title_zh, claim.title_en, pack=pack.id, clause=clause.id, provenance=provenance, findings=findings,
         indicator=only.indicator if only else None, version=only.version if only else None, value=only.value if only else None,
@@ -108,6 +112,11 @@ def _under(clause: Clause, metric: Metric, reading: Reading | None, before: Figu
         return Outcome.UNDETERMINED, Words(
             f"no baseline: {after.value} now, and nothing evidenced to compare it with", f"无基期: 现值 {after.value}, 没有可比的有据前值"
         )
+    if None not in (before.length_us, after.length_us) and before.length_us != after.length_us:
+        return Outcome.UNDETERMINED, Words(
+            f"sums over {_hours(before)} h before and {_hours(after)} h after do not compare",
+            f"累计时长不同(改造前 {_hours(before)} h, 改造后 {_hours(after)} h), 不可比",
+        )
     start = rounded(before.value, before.places if clause.rounding == "indicator" else None)
     if low != high or before.low != before.high:
         return _between_intervals(rule.rule, bound, before, after, clause, at_least, at_most)
@@ -120,6 +129,10 @@ def _under(clause: Clause, metric: Metric, reading: Reading | None, before: Figu
     # after ÷ before ≤ bound is compared as after ≤ bound × before: a product of decimals is exact, a quotient need not be.
     scaled_least, scaled_most = (None if value is None else value * start for value in (at_least, at_most))
     return compare(low, low, at_least=scaled_least, at_most=scaled_most, inclusive=clause.inclusive), said
+
+
+def _hours(figure: Figure) -> str:
+    return f"{(figure.length_us or 0) / HOUR_US:g}"
 
 
 def _between_intervals(
@@ -174,9 +187,9 @@ def _contribution(clause: Clause, figures: Mapping[str, Figure]) -> Words:
     en = f"its population is {clause.population}: one workshop contributes and never meets it"
     zh = f"条款对象为 {clause.population}, 单个车间只作贡献, 不能单独达标"
     for metric in clause.metrics:
-        if metric.indicator is None:
+        if not key_of(metric):
             continue
-        figure = figures.get(metric.indicator)
+        figure = figures.get(key_of(metric))
         if figure is None or figure.value is None:
             en, zh = f"{en}; contribution to {metric.title_en}: unknown", f"{zh}; 对{metric.title_zh}的贡献: 未知"
             continue

@@ -11,17 +11,19 @@ from typing import NamedTuple
 import msgspec
 
 from analytics.compute import needed_signals
+from analytics.definition import Definition
 from analytics.facts import NO_FACTS, Facts
 from analytics.indicator import Components, Indicator, Result, load_indicators
 from evidence.claim import Claim
 from evidence.clauses import judge_clause
+from evidence.declared import declared_figures, key_of, named_in, with_declared
 from evidence.measure import Task
 from evidence.parts import PROVENANCES, Parts
 from evidence.policy import Pack, check_dates
 from evidence.processes import measure_window
 from evidence.remarks import Remark, machines_of, of_data, remark
 from evidence.statement import PartName
-from evidence.verdict import Figure, Verdict, judge, local_date_of_end, merge_revisions, too_thin
+from evidence.verdict import Figure, Verdict, Words, judge, local_date_of_end, merge_revisions, too_thin
 from workshop.batch import Provenance
 from workshop.errors import ConfigError
 from workshop.register import Workshop
@@ -91,8 +93,9 @@ def evaluate(
     known = dict(load_indicators() if indicators is None else indicators)
     if versions is not None:
         known = {name: item for name, item in known.items() if versions.get(name) == item.version}
-    after = _measure(register, parts, known, window, processes, facts)
-    before = None if baseline is None else _measure(register, baseline[0], known, baseline[1], processes, facts)
+    names = named_in(claims, packs)
+    after = _measure(register, parts, known, window, processes, facts, names)
+    before = None if baseline is None else _measure(register, baseline[0], known, baseline[1], processes, facts, names)
     malformed = tuple(sorted({*after.malformed, *(before.malformed if before is not None else ())}))
     said = [*remarks, *of_data((), malformed, 1, ())]
     revisions = [item.register for item in (*after.revisions, *(before.revisions if before is not None else ()))]
@@ -121,7 +124,7 @@ class _Found(NamedTuple):
 
 def _measure(
     register: Workshop | Sequence[tuple[int, Workshop]], parts: Parts, known: Mapping[str, Indicator], window: Window, processes: int,
-    facts: Facts,
+    facts: Facts, names: Sequence[str],
 ) -> _Found:
     revisions = (register,) if isinstance(register, Workshop) else tuple(item for _, item in revisions_in_force(register, window))
     chosen = tuple(known.values())
@@ -134,19 +137,21 @@ def _measure(
         for piece in components:
             by_indicator[piece.indicator].append(piece)
         results = tuple(item.evaluate(by_indicator[name], revision, window, facts) for name, item in known.items())
-        figures = {}
+        figures = declared_figures(names, facts, window)
         for result in results:
             item = known[result.indicator]
             measured = {source for name in needed_signals(item, revision) for source in sources[name]}
-            figures[item.id] = _figure(item, result, measured | ({Provenance.DECLARED} if result.declared else set()))
+            figures[item.id] = _figure(item, result, measured | ({Provenance.DECLARED} if result.declared else set()), window)
         per_revision.append(_Revision(revision, results, figures))
     return _Found(tuple(per_revision), tuple(PartName(*parts.table.name(number)) for number in found.malformed))
 
 
-def _figure(indicator: Indicator, result: Result, provenance: set[Provenance]) -> Figure:
+def _figure(indicator: Indicator, result: Result, provenance: set[Provenance], window: Window) -> Figure:
+    summed = isinstance(indicator, Definition) and indicator.over_time
     return Figure(
         result.indicator, result.version, result.value, result.low, result.high, result.method, result.unit, result.coverage, result.counts,
         result.why, indicator.places, Decimal(indicator.min_coverage), tuple(sorted(provenance)), result.least_coverage, result.lost_us,
+        result.declared, window.length_us if summed else None,
     )
 
 
@@ -154,14 +159,17 @@ def _judge(
     claim: Claim, packs: Mapping[str, Pack], figures: Mapping[str, Figure], day: str, as_of: str | None, before: Mapping[str, Figure] | None
 ) -> Verdict:
     if claim.pack is None or claim.clause is None:
-        return judge(claim, figures.get(claim.indicator or ""), day)
+        figure = figures.get(claim.indicator or "")
+        verdict = judge(claim, figure, day)
+        words = with_declared(Words(verdict.reason, verdict.reason_zh), figure.declared if figure is not None else ())
+        return msgspec.structs.replace(verdict, reason=words.en, reason_zh=words.zh)
     pack = packs.get(claim.pack)
     clause = pack.clause(claim.clause) if pack is not None else None
     if pack is None or clause is None:
         raise ConfigError(f"claim '{claim.id}': no clause '{claim.clause}' in a pack '{claim.pack}' here")
     baselines = None if before is None else {
-        metric.id: before[metric.indicator] for metric in clause.metrics
+        metric.id: before[key_of(metric)] for metric in clause.metrics
         # A baseline that is too thin is none.
-        if metric.indicator is not None and metric.indicator in before and too_thin(before[metric.indicator]) is None
+        if key_of(metric) in before and too_thin(before[key_of(metric)]) is None
     }
     return judge_clause(claim, pack, clause, figures, as_of, baselines)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from analytics.declared_figures import CATALOGUE
 from workshop.canonical import canonical_json, sha256_hex
 from workshop.errors import ConfigError
 
@@ -68,6 +69,8 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str
     indicator: str | None = None
     declared: bool = False
+    figure: str | msgspec.UnsetType = msgspec.UNSET
+    """The declared figure (`chejian figures`) that it is; not written where there is none, so that other packs keep their digests."""
     rule: Rule | None = None
     """None: the clause's readings say what is compared."""
     at_least: str | None = None
@@ -247,6 +250,8 @@ def _check_clause(where: str, clause: Clause) -> None:
     for metric in clause.metrics:
         if (metric.indicator is None) is not metric.declared:
             raise ConfigError(f"{where}: figure '{metric.id}' must be either computed by an indicator or declared")
+        if isinstance(metric.figure, str) and (not metric.declared or metric.figure not in CATALOGUE):
+            raise ConfigError(f"{where}: figure '{metric.id}': '{metric.figure}' must be a name that can be declared, with declared = true")
         readings = [reading for reading in clause.readings if not reading.metrics or metric.id in reading.metrics]
         if metric.rule is None and (not readings or readings[0].rule is None):
             raise ConfigError(f"{where}: figure '{metric.id}': neither it nor its first reading has a rule")

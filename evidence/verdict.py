@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from analytics.facts import DeclaredInput
 from evidence.claim import Claim
 from workshop.batch import Provenance
 from workshop.window import Window
@@ -57,6 +58,10 @@ class Figure(msgspec.Struct, frozen=True):
     """Of the machine about whose counters least is known; None where no counters are summed."""
     lost_us: int = 0
     """Time in which missing readings may hide what was counted."""
+    declared: tuple[DeclaredInput, ...] = ()
+    """What of it a person declared, and orders; empty where everything is measured or in the register."""
+    length_us: int | None = None
+    """Of a sum over time the length of its window: sums over unequal times do not compare. None of everything else."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -131,7 +136,7 @@ def rounded(value: Decimal, places: int | None) -> Decimal:
 
 
 def too_thin(figure: Figure, min_coverage: Decimal | None = None, min_count: Mapping[str, int] | None = None) -> Words | None:
-    """Why this figure supports no answer, or None: no value, data missing, or fewer counts than the claim itself demands."""
+    """Why this figure supports no answer, or None: no value, data missing, declared without a document, or fewer counts than the claim demands."""
     least = max(figure.min_coverage, min_coverage or Decimal(0))
     if figure.value is None:
         why = figure.why or "there are no usable readings"
@@ -151,6 +156,9 @@ def too_thin(figure: Figure, min_coverage: Decimal | None = None, min_count: Map
             f"no reading shows what was counted in {figure.lost_us} µs about a loss: data is missing",
             f"数据缺失, 约 {figure.lost_us} 微秒内的计数无从得知",
         )
+    bare = sorted({item.name for item in figure.declared if not item.attachment and item.name != "orders"})
+    if bare:
+        return Words(f"{', '.join(bare)}: declared without a document", f"{', '.join(bare)}: 申报未附文件")
     for name, number in sorted((min_count or {}).items()):
         got = figure.counts.get(name)
         if got is None:

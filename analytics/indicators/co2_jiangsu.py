@@ -20,6 +20,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="; ".join(factor.sentence for factor in GRID_CO2["jiangsu"]),
     places=3,
+    over_time=True,
     population=has(METER),
     measured=measure_total,
     evaluated=carbon(GRID_CO2["jiangsu"]),

@@ -20,6 +20,7 @@ INDICATOR: Indicator = Definition(
     ),
     source=COAL_CALORIFIC.sentence,
     places=3,
+    over_time=True,
     population=has(METER),
     measured=measure_total,
     evaluated=converted(COAL_CALORIFIC),

@@ -25,6 +25,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="GB/T 2589-2020, E = Σ e · ρ; coefficients with their marks in the result",
     places=3,
+    over_time=True,
     population=has(METER),
     measured=measure_total,
     informed=comprehensive(COAL_CALORIFIC, BURNT),

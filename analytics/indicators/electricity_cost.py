@@ -19,6 +19,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="Register (tariff); time of use after 发改价格〔2021〕1093号",
     places=2,
+    over_time=True,
     population=has(METER),
     measured=measure_by_price,
     evaluated=cost,

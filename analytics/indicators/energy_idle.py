@@ -19,6 +19,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="Own definition on states of OPC 40001-1",
     places=3,
+    over_time=True,
     population=has(METER, "item_state"),
     measured=measure_by_state,
     evaluated=in_state("idle"),

@@ -19,6 +19,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="Sum of positive increases of counters",
     places=3,
+    over_time=True,
     population=has(METER),
     measured=measure_total,
     evaluated=total,

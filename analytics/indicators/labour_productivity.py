@@ -21,6 +21,7 @@ INDICATOR: Indicator = Definition(
     source="全员劳动生产率 as policies use it; value added and headcount from the books",
     places=2,
     min_coverage=ALL_DECLARED,
+    over_time=True,
     population=no_equipment,
     measured=measure_nothing,
     informed=from_declared(over("value_added", "headcount")),

@@ -20,6 +20,7 @@ INDICATOR: Indicator = Definition(
     ),
     source=SOURCE,
     places=2,
+    over_time=True,
     population=limited,
     measured=measure_limits,
     evaluated=number_outside,

@@ -24,6 +24,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="运营成本 of CS-T1, which does not define it: the items are our choice",
     places=2,
+    over_time=True,
     population=has(METER),
     measured=measure_by_price,
     informed=operating_cost,

@@ -21,6 +21,7 @@ INDICATOR: Indicator = Definition(
     ),
     source="Product of a count and a price",
     places=2,
+    over_time=True,
     population=has("scrap_count"),
     measured=measure_counts,
     informed=counted_times("scrap", "scrap_part_cost"),

@@ -21,6 +21,7 @@ INDICATOR: Indicator = Definition(
     source="亩均增加值 as policies use it; 1 公顷 = 15 亩",
     places=2,
     min_coverage=ALL_DECLARED,
+    over_time=True,
     population=no_equipment,
     measured=measure_nothing,
     informed=from_declared(over("value_added", "land_area")),

@@ -32,9 +32,9 @@ def compare(
     from analytics.change import change_of
     from analytics.indicator import load_indicators
 
-    before, after = (figure_of(identifier, bundle, url, token_file, span)[0] for span in (baseline, window))
+    (before, _, first), (after, _, second) = (figure_of(identifier, bundle, url, token_file, span) for span in (baseline, window))
     item = load_indicators()[identifier]
-    found = change_of(item, before, after)
+    found = change_of(item, before, after, (first.length_us, second.length_us))
     if json:
         typer.echo(msgspec.json.encode(found).decode())
         return

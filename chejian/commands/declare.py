@@ -69,7 +69,7 @@ def declare(
 
 
 def figures(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Lists the figures that can be declared, with their units and the indicators that read them. 可申报的数值。"""
+    """Lists the figures that can be declared, with their units, and the indicators and clauses that read them. 可申报的数值。"""
     import json as json_module
 
     from rich.console import Console
@@ -77,20 +77,28 @@ def figures(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
     from analytics.declared_figures import CATALOGUE
     from analytics.indicator import load_indicators
+    from evidence.packs import load_packs
 
+    clauses: dict[str, list[str]] = {name: [] for name in CATALOGUE}
+    for pack in load_packs().values():
+        for clause in pack.clauses:
+            for figure in (metric.figure for metric in clause.metrics):
+                if isinstance(figure, str):
+                    clauses[figure].append(f"{pack.id} {clause.id}")
     readers = {name: [item.id for item in load_indicators().values() if name in item.facts] for name in CATALOGUE}
     rows = [
-        {"name": name, "kind": item.kind.value, "units": list(item.units), "zh": item.zh, "en": item.en, "indicators": readers[name]}
+        {"name": name, "kind": item.kind.value, "units": list(item.units), "zh": item.zh, "en": item.en, "indicators": readers[name],
+         "clauses": clauses[name]}
         for name, item in CATALOGUE.items()
     ]
     if json:
         typer.echo(json_module.dumps(rows, ensure_ascii=False))
         return
     table = Table()
-    for head in ("name", "名称", "meaning", "kind", "units", "indicators"):
+    for head in ("name", "名称", "meaning", "kind", "units", "indicators, clauses"):
         table.add_column(head, overflow="fold")
     for name, item in CATALOGUE.items():
-        table.add_row(name, item.zh, item.en, item.kind.value, ", ".join(item.units), ", ".join(readers[name]))
+        table.add_row(name, item.zh, item.en, item.kind.value, ", ".join(item.units), ", ".join([*readers[name], *clauses[name]]))
     Console().print(table)
 
 

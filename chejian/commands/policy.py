@@ -43,3 +43,6 @@ def show(identifier: Annotated[str, typer.Argument(help="Id of a pack, such as c
     typer.echo(f"{pack.id}: {head.title_zh} {head.document}, in force {head.effective_from} to {head.effective_to}")
     for clause in pack.clauses:
         typer.echo(f"\n{clause.id} [{clause.status}] {clause.source.quote}\n  {clause.note}")
+        for metric in clause.metrics:
+            declared = f"declared 申报: {metric.figure}" if isinstance(metric.figure, str) else "declared 申报"
+            typer.echo(f"  {metric.title_zh} {metric.title_en}: {metric.indicator or declared}")

@@ -84,6 +84,8 @@ PACK, WORKED = texts("changsha-2015")
     ('id = "production_cycle"', 'id = "operating_cost"', "twice"),
     ("inclusive = true", "", "inclusive"),
     ('status = "target"', 'status = "fine"', "status"),
+    ('indicator = "operating_cost"', 'declared = true\nfigure = "operating_cast"', "must be a name that can be declared"),
+    ('indicator = "operating_cost"', 'indicator = "operating_cost"\nfigure = "labour_cost"', "must be a name that can be declared"),
 ])
 def test_a_wrong_pack_is_refused_with_the_reason(old: str, new: str, says: str) -> None:
     assert old in PACK
@@ -121,3 +123,8 @@ def test_one_workshop_never_meets_a_target_of_many() -> None:
             if clause.population is not Population.WORKSHOP:
                 case = Case("x", clause.id, clause.metrics[0].id, "", after="1000000")
                 assert run_case(pack, case).outcome is Outcome.NOT_APPLICABLE
+
+
+def test_a_metric_without_a_declared_figure_is_written_as_before() -> None:
+    data = load_pack("changsha-2015").canonical
+    assert b'"figure"' not in data and load_pack("yancheng-2022").canonical.count(b'"figure"') == 3

@@ -11,6 +11,7 @@ import httpx
 from analytics.indicator import load_indicators
 from evidence.bundle import export
 from evidence.claim import Claim
+from evidence.packs import load_packs
 from evidence.replay import replay
 from evidence.trust import trust_of
 from evidence.verdict import Outcome
@@ -43,6 +44,8 @@ def test_a_verdict_on_declared_figures_says_so_and_is_recomputed_offline(tmp_pat
     [verdict] = found.verdicts
     assert (verdict.outcome, verdict.value, verdict.provenance) == (Outcome.CONFIRMED, Decimal("300.00"), (Provenance.DECLARED,))
     assert "declared data, not plant data" in verdict.reason
+    assert f"headcount = 30 {{person}} by engineer:Li Na on 2026-01-05 (UTC), document sha256 {'ab' * 32}" in verdict.reason
+    assert "headcount = 40" not in verdict.reason  # of two declarations the later entry holds
     replayed = replay(tmp_path / "bundle.zip")
     again = replayed.result(load_indicators()["labour_productivity"], replayed.register, WINDOW)
     assert again == found.results[0]
@@ -54,6 +57,24 @@ def test_a_verdict_on_declared_figures_says_so_and_is_recomputed_offline(tmp_pat
     assert "= 增值时间" in chejian("indicators", "losses", "--bundle", tmp_path / "bundle.zip", "--lang", "zh")
     explained = chejian("indicators", "explain", "labour_productivity", "--bundle", tmp_path / "bundle.zip", "--lang", "en")
     assert "declared inputs, not measured" in explained
+    plant.archive.close()
+
+
+def test_a_clause_on_declared_figures_is_recomputed_offline_and_names_them(tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.run_story()
+    declare(plant, "integration_index", "73", "{point}")
+    plant.archive.add(Declaration("digital_management", "1", "1", WINDOW.start_us, WINDOW.end_us), author="engineer:Li Na")
+    claims = [Claim("yancheng", "盐城", "Yancheng", pack="yancheng-2022", clause="YC-T4")]
+    export(plant.archive, window=WINDOW, claims=claims, packs=load_packs(), out=tmp_path / "bundle.zip")
+    found = verify(tmp_path / "bundle.zip", trust_of(plant.archive))
+    assert found.ok, found.steps
+    [verdict] = found.verdicts
+    assert verdict.outcome is Outcome.NOT_APPLICABLE and Provenance.DECLARED in verdict.provenance
+    assert "this workshop contributes declared:integration_index (version 1) = 73.000000" in verdict.reason
+    assert f"integration_index = 73 {{point}} by engineer:Li Na on 2026-01-05 (UTC), document sha256 {'ab' * 32}" in verdict.reason
+    assert "digital_management = 1 1 by engineer:Li Na on 2026-01-05 (UTC), no document" in verdict.reason
+    assert "contribution to share of enterprises with digital design tools: unknown" in verdict.reason
     plant.archive.close()
 
 

@@ -11,17 +11,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from evidence.bag import PROOFS
+from evidence.bag import CONTROL_LOG, PROOFS
 from evidence.bundle import export
 from evidence.packs import load_packs
 from evidence.trust import encode_trust, pin, trust_of
 from evidence.verify import verify
+from store.control_kinds import Declaration, Orders
 from tests.standalone import verifier
 from tests.tamper.conftest import Good
 from tests.tamper.test_spoiled_bundle import DISHONEST
 from tests.tamper.workbench import EDGES, T0, WINDOW, Plant, Spoiled, readings_of
 from workshop.batch import Gap, SealedBatch
 from workshop.canonical import canonical_json
+from workshop.order import Order
 from workshop.signal import signal_id
 from workshop.window import HOUR_US, SECOND_US, Window
 
@@ -69,6 +71,32 @@ def test_it_accepts_several_ranges(good: Good, tmp_path: Path) -> None:
     assert len(verify(tmp_path / "b", trust_of(plant.archive)).predicate.ranges) == 2  # type: ignore[union-attr]
     assert verifier.verify(tmp_path / "b", json.loads(encode_trust(trust_of(plant.archive))))["inspected"] > 100
     plant.archive.close()
+
+
+def test_declarations_and_orders_on_record_are_read_and_none_can_be_changed(good: Good, tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    plant.archive.add(Declaration("headcount", "40", "{person}", WINDOW.start_us, WINDOW.end_us, "ab" * 32), author="engineer")
+    plant.archive.add(Orders((Order("A-1", "shaft", 10, "cnc-01", WINDOW.end_us, WINDOW.start_us, WINDOW.end_us),)), author="engineer")
+    plant.run_story()
+    export(plant.archive, window=WINDOW, claims=good.claims, packs=load_packs(), out=tmp_path / "b")
+    trusted = json.loads(encode_trust(trust_of(plant.archive)))
+    assert verifier.verify(tmp_path / "b", trusted)["declared"] == {"declarations": 1, "orders": 1}
+    for what, other in ((b'"value":"40"', b'"value":"41"'), (b'"quantity":10', b'"quantity":11')):
+        bundle = Spoiled(tmp_path / "b", plant.key)
+        assert bundle.files[CONTROL_LOG].count(what) == 1
+        bundle.files[CONTROL_LOG] = bundle.files[CONTROL_LOG].replace(what, other)
+        bundle.sign()
+        with pytest.raises(verifier.Refused, match="not signed by"):
+            verifier.verify(bundle.write(tmp_path / other.hex()), trusted)
+    plant.archive.close()
+
+
+@pytest.mark.parametrize(("kind", "body"), [
+    ("declaration", {"name": "headcount", "value": "40"}), ("orders", {"orders": []}), ("orders", {"orders": [{"id": "A"}]}),
+])
+def test_an_entry_without_its_members_is_refused(kind: str, body: dict[str, object]) -> None:
+    with pytest.raises(verifier.Refused, match=f"'{kind}'"):
+        verifier.check_declared(kind, body)
 
 
 def test_what_a_loss_before_the_window_hides_is_counted_by_nobody(good: Good, tmp_path: Path) -> None:

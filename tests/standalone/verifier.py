@@ -197,9 +197,24 @@ def split(leaf: bytes) -> tuple[int, bytes, bytes]:
     return time_us, leaf[12:-64], leaf[-64:]
 
 
+DECLARATION = {"name", "value", "unit", "from_us", "to_us", "attachment", "note"}
+ORDER = {"id", "product", "quantity", "work_unit", "due_us", "planned_start_us", "planned_end_us", "ideal_cycle_us", "cancelled", "released_us"}
+
+
+def check_declared(kind: str, body: dict[str, Any]) -> int:
+    """How many figures or orders an entry of these kinds puts on record: each with exactly its members."""
+    if kind == "declaration":
+        need(set(body) == DECLARATION, "'declaration': members")
+        return 1
+    orders = body.get("orders")
+    need(set(body) == {"orders"} and isinstance(orders, list) and 1 <= len(orders) <= 500, "'orders': 1 to 500 of them")
+    need(all(isinstance(order, dict) and set(order) == ORDER for order in orders), "'orders': members")
+    return len(orders)
+
+
 def check_control(data: bytes, predicate: dict[str, Any]) -> dict[str, Any]:
     """The control log from its first entry: edges by name, registers, and its tree's root."""
-    tree, found, last = Tree(), {"edges": {}, "registers": [], "sealed": {}}, 0
+    tree, found, last = Tree(), {"edges": {}, "registers": [], "sealed": {}, "declaration": 0, "orders": 0}, 0
     for index, (leaf, parts) in enumerate(segment(data, 0)):
         time_us, raw, signature = split(leaf)
         entry = parse(raw, f"control entry {index}")
@@ -216,6 +231,8 @@ def check_control(data: bytes, predicate: dict[str, Any]) -> dict[str, Any]:
             found["registers"].append((time_us, body["register"]))
         elif entry["kind"] == "checkpoint":
             found["sealed"][body["size"]] = body["root"]
+        elif entry["kind"] in ("declaration", "orders"):
+            found[entry["kind"]] += check_declared(entry["kind"], body)
         tree.add(leaf_hash(leaf))
     found["root"], found["size"] = tree.root(), tree.size
     return found
@@ -416,7 +433,7 @@ def defect_rate(register: dict[str, Any], found: Found, window: dict[str, int]) 
 
 
 def verify(path: Path, trust: dict[str, Any]) -> dict[str, Any]:
-    """Checks a bundle; returns the defect rate that was recomputed, which is that of the statement."""
+    """Checks a bundle; returns the defect rate that was recomputed, which is that of the statement, and how much is declared (not judged)."""
     files = read_files(path)
     payload = check_bag(files)
     predicate = open_statement(files["data/statement.dsse.json"], payload, trust)
@@ -432,7 +449,7 @@ def verify(path: Path, trust: dict[str, Any]) -> dict[str, Any]:
     stated = next(item for item in predicate["results"] if item["indicator"] == "defect_rate")
     got = (stated["counts"]["defective"], stated["counts"]["inspected"], stated["value"])
     need(got == (result["defective"], result["inspected"], result["value"]), f"defect rate: the statement says {got}, recomputed {result}")
-    return result
+    return result | {"declared": {"declarations": control["declaration"], "orders": control["orders"]}}
 
 
 if __name__ == "__main__":

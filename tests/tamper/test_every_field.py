@@ -1,6 +1,7 @@
 """Every field of every Struct in statement, proofs and control entries is spoiled in turn. A new field without a row fails here."""
 
 import copy
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from tests.tamper.story import Story
 from tests.tamper.test_spoiled_bundle import leaves_of, refused, segment_of
 from tests.tamper.workbench import ORIGIN, Spoiled
 from workshop.canonical import canonical_json
+from workshop.order import Order
 from workshop.statements import AnswerStatement, Question, ResumeStatement, RotationStatement
 
 # Where a Struct stands in the predicate, and the step that refuses when a field of it is spoiled and everything is signed again.
@@ -62,7 +64,7 @@ CLAIM = {"id": 11, "title_zh": 11, "title_en": 11, "pack": 8, "clause": 8, "indi
 NESTED: dict[tuple[str, str], tuple[tuple[str | int, ...], type[msgspec.Struct]]] = {
     ("rotation", "statement"): (("statement",), RotationStatement), ("gap", "statement"): (("statement",), ResumeStatement),
     ("challenge", "question"): (("question",), Question), ("answer", "statement"): (("statement",), AnswerStatement),
-    ("witness", "cosignatures"): (("cosignatures", 0), Cosignature),
+    ("witness", "cosignatures"): (("cosignatures", 0), Cosignature), ("orders", "orders"): (("orders", 0), Order),
 }
 
 
@@ -219,15 +221,18 @@ def test_structs_within_entries_are_all_known() -> None:
     """A field that holds a Struct of its own (but for the register, whose digest stands beside it) is spoiled field by field."""
     def structs(kind: type[msgspec.Struct]) -> Iterator[str]:
         for field in msgspec.structs.fields(kind):
-            if "Struct" in str(getattr(field.type, "__mro__", "")) or any("Struct" in str(getattr(a, "__mro__", "")) for a in _arguments(field.type)):
+            if any("Struct" in str(getattr(one, "__mro__", "")) for one in _types(field.type)):
                 yield field.name
 
     found = {(kind, name) for kind, struct in KINDS.items() for name in structs(struct)}
     assert found == set(NESTED) | {("register", "register")}
 
 
-def _arguments(annotation: Any) -> tuple[Any, ...]:
-    return getattr(annotation, "__args__", ())
+def _types(annotation: Any) -> Iterator[Any]:
+    """The annotation and all that it is made of, behind `Annotated` too."""
+    yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _types(inner)
 
 
 def change_entry(story: Story, bundle: Spoiled, folder: Path, kind: str, change: Callable[[dict[str, Any]], dict[str, Any]], *, sign: bool) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analytics.change import change_of, difference_bounds, ratio_bounds
 from analytics.indicator import Result, load_indicators
+from workshop.window import HOUR_US
 
 RATE = load_indicators()["networking_rate_all"]
 
@@ -31,6 +32,16 @@ def test_by_hand() -> None:
 ])
 def test_what_cannot_be_compared_is_said(before: Result, after: Result, words: str) -> None:
     assert words in change_of(RATE, before, after).why
+
+
+def test_sums_over_unequal_times_have_no_change() -> None:
+    cost = load_indicators()["operating_cost"]
+    lengths = (31 * 24 * HOUR_US, 28 * 24 * HOUR_US)
+    found = change_of(cost, result("1000"), result("700"), lengths)
+    assert (found.before, found.after, found.ratio, found.difference) == (Decimal(1000), Decimal(700), None, None)
+    assert "sums over 744 h and 672 h do not compare" in found.why
+    assert change_of(cost, result("1000"), result("700"), (lengths[0], lengths[0])).ratio == Decimal("0.700000")
+    assert change_of(RATE, result("1.0"), result("0.7"), lengths).ratio == Decimal("0.700000")
 
 
 SHARES = st.decimals(Decimal("0.01"), 1, places=3)

@@ -40,6 +40,14 @@ VECTORS: list[tuple[str, list[Row], str]] = [
     ("labour_productivity", [("value_added", "120", "10000.{currency}"), ("headcount", "40", "{person}")], "30000.00"),
     ("output_per_land_area", [("output_value", "60000000", "{currency}"), ("land_area", "2000", "m2")], "20000000.00"),  # 2000 m² are 3 亩
     ("value_added_per_land_area", [("value_added", "900", "{currency}"), ("land_area", "1.5", "{mu}")], "600.00"),
+    ("headcount", [("headcount", "41.5", "{person}")], "41.50"),
+    ("management_digitalisation", [("management_digitalisation", "62.5", "%")], "0.6250"),
+    ("design_digitalisation", [("design_digitalisation", "0.4", "1")], "0.4000"),
+    ("systems_integration", [("pcs_mes_erp_integrated", "1", "1"), ("plm_integrated", "0", "1")], "0.5000"),
+    ("security_measures", [("security_graded", "1", "1"), ("security_policy", "1", "1")], "1.0000"),
+    ("digitalisation_investment", [
+        ("equipment_investment", "1600", "10000.{currency}"), ("software_investment", "400", "10000.{currency}"),
+    ], "20000000.00"),
 ]
 
 

@@ -5,13 +5,16 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from analytics.facts import NO_FACTS, Declared, DeclaredInput, Facts
 from analytics.statistics import CLOPPER_PEARSON, clopper_pearson
 from evidence.claim import Claim
 from evidence.clauses import judge_clause
+from evidence.declared import declared_figure
 from evidence.packs import load_pack
-from evidence.policy import Clause, Pack, Status
+from evidence.policy import Clause, Pack, Population, Status
 from evidence.verdict import Figure, Outcome, Verdict
 from workshop.batch import Provenance
+from workshop.window import Window
 
 CLAIM = Claim("c", "声明", "claim", pack="p", clause="c")
 
@@ -29,7 +32,7 @@ def changsha(before: dict[str, str], as_of: str | None = None, after: str | None
 def test_without_a_baseline_the_changsha_target_is_undetermined() -> None:
     verdict = changsha({})
     assert verdict.outcome is Outcome.UNDETERMINED and verdict.as_of == "2018-12-31"
-    assert "no baseline" in verdict.reason and "operating cost: a declared figure" in verdict.reason and "无基期" in verdict.reason_zh
+    assert "no baseline" in verdict.reason and "operating cost: this program cannot compute it" in verdict.reason and "无基期" in verdict.reason_zh
     assert [finding.metric for finding in verdict.findings] == ["operating_cost", "production_cycle", "defect_rate"]
     assert "simulated" in verdict.reason and "recognised as a pilot" in verdict.reason
 
@@ -108,3 +111,66 @@ def test_sampled_rates_are_judged_by_the_reduction_test(after: tuple[int, int], 
         ))
     verdict = judge_clause(CLAIM, pack, pack.clauses[0], {"defect_rate": figures[1]}, None, {"defect_rate": figures[0]})
     assert (verdict.findings[2].outcome, "Katz" in verdict.findings[2].reason) == (outcome, True)
+
+
+DAY_US = 24 * 3600 * 1_000_000
+PAPER = DeclaredInput("labour_cost", Decimal(600), "{currency}", 0, DAY_US, "engineer:Li Na", 1_767_600_000_000_000, "ab" * 32, 7)
+
+
+def cost(value: str, *inputs: DeclaredInput, days: int = 30) -> Figure:
+    return msgspec.structs.replace(
+        figure("operating_cost", value), provenance=(Provenance.SIMULATED, Provenance.DECLARED), declared=inputs, length_us=days * DAY_US,
+    )
+
+
+def whole_clause(before: Figure, after: Figure) -> Verdict:
+    """CS-T1 with order lead time 10 h to 7 h and defects 2.0 % to 1.4 %: each just reduced by 30 %."""
+    pack = load_pack("changsha-2015")
+    figures = {"operating_cost": after, "order_lead_time": figure("order_lead_time", "7"), "defect_rate": figure("defect_rate", "0.014")}
+    baselines = {"operating_cost": before, "production_cycle": figure("order_lead_time", "10"), "defect_rate": figure("defect_rate", "0.020")}
+    return judge_clause(CLAIM, pack, msgspec.structs.replace(pack.clauses[0], conditions=()), figures, None, baselines)
+
+
+def test_each_of_the_three_figures_of_changsha_is_compared_and_the_declared_part_is_named() -> None:
+    verdict = whole_clause(cost("1000", PAPER), cost("700", PAPER))
+    assert verdict.outcome is Outcome.CONFIRMED and [item.outcome for item in verdict.findings] == [Outcome.CONFIRMED] * 3
+    said = f"labour_cost = 600 {{currency}} by engineer:Li Na on 2026-01-05 (UTC), document sha256 {'ab' * 32}"
+    assert f"Declared, not measured: {said}" in verdict.reason and "申报而非测量: labour_cost" in verdict.reason_zh
+    assert "declared, simulated data, not plant data" in verdict.reason
+    assert whole_clause(cost("1000", PAPER), cost("700.01", PAPER)).outcome is Outcome.REFUTED
+
+
+def test_sums_over_unequal_times_do_not_compare() -> None:
+    verdict = whole_clause(cost("1000", PAPER, days=31), cost("700", PAPER, days=28))
+    assert verdict.outcome is Outcome.UNDETERMINED and "sums over 744 h before and 672 h after do not compare" in verdict.reason
+
+
+def test_what_is_declared_without_a_document_decides_nothing() -> None:
+    bare = msgspec.structs.replace(PAPER, attachment="")
+    for after in ("700", "900"):
+        verdict = whole_clause(cost("1000", PAPER), cost(after, bare))
+        assert verdict.outcome is Outcome.UNDETERMINED and "labour_cost: declared without a document" in verdict.reason
+
+
+def test_a_clause_may_name_a_declared_figure() -> None:
+    pack = load_pack("yancheng-2022")
+    paper = DeclaredInput("integration_index", Decimal("72.5"), "{point}", 0, 1, "engineer:Li Na", 1_767_600_000_000_000, "cd" * 32, 7)
+    told = Figure("declared:integration_index", 1, Decimal("72.5"), unit="{point}", provenance=(Provenance.DECLARED,), declared=(paper,))
+    of_enterprises = judge_clause(CLAIM, pack, pack.clauses[0], {"declared:integration_index": told})
+    assert of_enterprises.outcome is Outcome.NOT_APPLICABLE and "declared:integration_index (version 1) = 72.5" in of_enterprises.reason
+    only = msgspec.structs.replace(pack.clauses[0], population=Population.WORKSHOP, metrics=(pack.clauses[0].metric("integration_index"),))
+    verdict = judge_clause(CLAIM, pack, only, {"declared:integration_index": told})
+    assert verdict.outcome is Outcome.CONFIRMED and verdict.indicator is None and verdict.provenance == (Provenance.DECLARED,)
+    assert f"integration_index = 72.5 {{point}} by engineer:Li Na on 2026-01-05 (UTC), document sha256 {'cd' * 32}" in verdict.reason
+    none = judge_clause(CLAIM, pack, only, {})
+    assert none.outcome is Outcome.UNDETERMINED and "a declared figure of which none is on record" in none.reason
+    bare = msgspec.structs.replace(told, declared=(msgspec.structs.replace(paper, attachment=""),))
+    assert judge_clause(CLAIM, pack, only, {"declared:integration_index": bare}).outcome is Outcome.UNDETERMINED
+
+
+def test_nothing_declared_is_no_declared_input_and_half_a_window_no_value() -> None:
+    window = Window(0, 2 * DAY_US)
+    none = declared_figure("headcount", NO_FACTS, window)
+    assert (none.value, none.provenance, none.declared, none.coverage) == (None, (), (), 0)
+    half = declared_figure("headcount", Facts((Declared("headcount", Decimal(40), "{person}", 0, DAY_US, "e", 1, "ab" * 32, "", 1),)), window)
+    assert (half.value, half.provenance, half.coverage) == (None, (Provenance.DECLARED,), Decimal("0.5")) and "0.500000 of the window" in half.why
