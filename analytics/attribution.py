@@ -3,6 +3,7 @@
 What a counter grew by belongs to what was made when it grew. A reading at the very moment of a change shows what was before it. Where the growth of a
 quantity that flows (energy) lies over a change, it is nobody's: the time from the change to that reading is not attributed. Pieces are counted when
 a reading shows them, unless the silence before it was longer than the signal's maximum age: then they are nobody's either. Nothing is spread.
+The planned time of a piece (PRI) is that of the orders where they name one for a product, else the register's ideal cycle.
 """
 
 from bisect import bisect_left
@@ -112,7 +113,9 @@ def _measured(
             before[item.id] = found[-1]
             for made in spans:
                 cut = Window(made.start_us, made.end_us)
-                parts = inputs_by_hour(indicator.roles, register, item, series, cut, missing, by_hour=False)
+                ideal_ms = tellers[item.id].ideal_ms.get(made.label, item.ideal_cycle_ms)
+                planned = msgspec.structs.replace(item, ideal_cycle_ms=ideal_ms)
+                parts = inputs_by_hour(indicator.roles, register, planned, series, cut, missing, by_hour=False)
                 yield item, made, [indicator.measure(inputs, span) for inputs, span in parts]
 
 

@@ -51,10 +51,27 @@ class Teller(msgspec.Struct, frozen=True):
     names: Mapping[str, str] | None = None
     """Label by text; None: the text is the label."""
     plan: tuple[Made, ...] = ()
+    ideal_ms: Mapping[str, int] = {}
+    """By label: the planned time of one piece, where the machine's orders of that label name one and the same."""
 
 
 def teller_of(item: Equipment, by: str, facts: Facts, window: Window) -> Teller:
-    """The source of a machine's spans in a window."""
+    """The source of a machine's spans in a window, with the planned times of its orders."""
+    return msgspec.structs.replace(_source(item, by, facts, window), ideal_ms=_ideal_ms(item, by, facts))
+
+
+def _ideal_ms(item: Equipment, by: str, facts: Facts) -> dict[str, int]:
+    """PRI by label (ISO 22400-2: it comes from the level above), ms; where orders differ, the register's ideal cycle stays."""
+    named: dict[str, set[int | None]] = {}
+    for order in facts.orders:
+        if order.work_unit == item.id and not order.cancelled and by in ("product", "order"):
+            named.setdefault(order.product if by == "product" else order.id, set()).add(order.ideal_cycle_us)
+    return {
+        label: max(1, round(ideal / 1000)) for label, found in named.items() if len(found) == 1 and (ideal := next(iter(found))) is not None
+    }
+
+
+def _source(item: Equipment, by: str, facts: Facts, window: Window) -> Teller:
     signals = {signal.role: signal for signal in usable_signals(item)}
     if by == "product" and "product" in signals:
         return Teller("signal product", signals["product"])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -130,6 +131,22 @@ def test_what_was_not_told_or_is_not_on_record_is_not_attributed() -> None:
         assert reasons[("cnc-01", UNTOLD)] == (50 + 10) * SECOND_US + told_us
         assert reasons[("cnc-01", NO_RECORD)] // SECOND_US == 49
         assert set(found) == {"shaft", NOT_ATTRIBUTED} and sum(kwh(found).values()) == 200
+
+
+def test_the_planned_time_of_a_piece_is_that_of_the_orders_where_they_agree() -> None:
+    def planned(name: str, product: str, start_s: int, ideal_s: int | None) -> Order:
+        return msgspec.structs.replace(order(name, product, start_s, start_s + 50), ideal_cycle_us=None if ideal_s is None else ideal_s * SECOND_US)
+
+    counted = [rows(f"cnc-01/{name}", [(second, 50 + max(0, second) // 10) for second in range(-3, 200)]) for name in ("parts", "good")]
+    told = [*counted, every("cnc-01/state", range(-3, 200), 3), every("cnc-01/mode", range(-3, 200), 3)]
+    register = workshop(machine(ideal_cycle_ms=20_000))
+    orders = (planned("A", "shaft", 0, 8), planned("B", "bolt", 50, 6), planned("C", "bolt", 100, 7), planned("D", "nut", 150, None))
+    found = by("effectiveness", "product", register, told, Facts((), orders))
+    # Pieces of 10 s: at 10 … 50 of shaft (8 s planned), at 60 … 150 of bolts (two orders differ, so 20 s by the register), at 160 … 190 of nuts.
+    assert {name: result.counts["ideal_s"] for name, result in found.items()} == {"shaft": 5 * 8, "bolt": 10 * 20, "nut": 4 * 20}
+    assert {name: result.counts["ideal_s"] for name, result in by("effectiveness", "order", register, told, Facts((), orders)).items()} == {
+        "A": 40, "B": 30, "C": 35, "D": 80,
+    }
 
 
 def test_a_group_cannot_be_called_what_is_left() -> None:

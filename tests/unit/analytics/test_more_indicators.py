@@ -42,6 +42,7 @@ def made(apt: int, setup: int, delay: int, total: int, produced: int, good: int)
         ("technical_efficiency", "0.952381"),                                # 400 / 420
         ("utilisation_efficiency", "0.869565"),                              # 400 / 460
         ("allocation_efficiency", "0.958333"),                               # 460 / 480
+        ("allocation_ratio", "0.958333"),                                    # 460 / 480: the last 20 min it waits
         ("throughput_rate", "45.0000"),                                      # 360 parts in 8 h
         ("scrap_ratio", None), ("mtbf", "7.6667"), ("mtbf_iso", "3.8333"), ("mttr", "0.3333"), ("mttr_iso", "0.1667"),
     ],
