@@ -132,6 +132,6 @@ def _is_month(register: Workshop, span: Window) -> bool:
     """Whether the span is a whole local month."""
     around = list(local_days(register, Window(span.start_us - HOUR_US, span.end_us + HOUR_US)))
     return (
-        around[1][1].start_us == span.start_us and around[-2][1].end_us == span.end_us
+        len(around) > 2 and around[1][1].start_us == span.start_us and around[-2][1].end_us == span.end_us
         and around[0][0].month != around[1][0].month != around[-1][0].month
     )

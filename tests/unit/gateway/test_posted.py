@@ -88,6 +88,20 @@ def test_days_and_months_merge_to_the_same_bits_as_their_hours(cache: Components
     assert cache.has_sum(name, indicator.version, MONTH, register.digest)
 
 
+@pytest.mark.parametrize(("start_us", "end_us"), [
+    (local(2, 3) + HOUR_US, local(2, 3) + 4 * HOUR_US), (local(2, 3), local(2, 3) + HOUR_US), (local(2, 1), local(2, 1) + 3 * HOUR_US),
+    (local(2, 28) + 20 * HOUR_US, local(3, 1)), (local(2, 28) + 20 * HOUR_US, local(3, 1) + 2 * HOUR_US), (local(2, 5), local(2, 6)),
+    (local(2, 5) + 1, local(2, 6) - 1),
+])
+def test_windows_of_hours_are_hours(cache: ComponentsCache, hours: dict[str, list[Components]], start_us: int, end_us: int) -> None:
+    register, indicator, window = workshop(), load_indicators()["mtbf"], Window(start_us, end_us)
+    cache.put([row_of(piece) for piece in hours["mtbf"]])
+    found = Posted(cache, lambda _: register).find(indicator, window, register)
+    inside = [piece for piece in hours["mtbf"] if start_us <= piece.start_us and piece.end_us <= end_us]
+    assert whole(found) == merge_all(inside)
+    assert len(found) == (1 if window.length_us == DAY_US else len({piece.start_us for piece in inside}))
+
+
 def test_a_row_that_comes_again_takes_the_sums_over_it_away(cache: ComponentsCache, hours: dict[str, list[Components]]) -> None:
     register, indicator = workshop(), load_indicators()["energy_per_part"]
     cache.put([row_of(piece) for piece in hours["energy_per_part"]])
