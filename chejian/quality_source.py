@@ -34,6 +34,9 @@ class Source(Protocol):
     def result(self, indicator: Indicator, window: Window) -> Result:
         """The indicator's result there."""
 
+    def close(self) -> None:
+        """Ends the connection, if there is one."""
+
 
 class BundleSource:
     """A bundle: folder or zip. It says nothing about trust: `chejian evidence verify` does."""
@@ -59,6 +62,9 @@ class BundleSource:
         """From the batches."""
         return self._replay.result(indicator, self.register, window)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class GatewaySource:
     """A gateway, which answers from its engine: no evidence."""
@@ -66,7 +72,11 @@ class GatewaySource:
     def __init__(self, url: str, token_file: Path) -> None:
         self._client = GatewayClient(url, read_file(token_file).decode().strip())
         self._url = url
-        self.register = msgspec.convert(self._client.get("/v1/workshop")["register"], Workshop)
+        try:
+            self.register = msgspec.convert(self._client.get("/v1/workshop")["register"], Workshop)
+        except BaseException:
+            self.close()
+            raise
 
     def window(self, asked: tuple[str, str] | None, option: str = "--window") -> Window:
         """As the protocol says; a gateway has no window of its own."""
@@ -85,6 +95,10 @@ class GatewaySource:
         if found.version != indicator.version:
             raise ConfigError(f"{self._url}: has {indicator.id} in version {found.version}, here it is {indicator.version}; use the same chejian")
         return found
+
+    def close(self) -> None:
+        """As the protocol says."""
+        self._client.close()
 
 
 def samples_of(source: Source, indicator: Indicator, window: Window, step: str, *, count: str, size: str) -> list[Sample]:

@@ -56,6 +56,7 @@ FAULTS: Final = (
     FaultKind("sensor_drift", _ALL, "sensor", "an offset growing to 3 σ at the end, and at once at least 1 % of the value", 600, "power"),
     FaultKind("value_out_of_range", _ALL, "sensor", "the signal shows 1e6 times its value plus 1e6", 30, "power"),
     FaultKind("counter_reset", _ALL, "sensor", "the counter starts at 0 again when it begins", 1, "energy_import"),
+    FaultKind("meter_exchange", _ALL, "sensor", "another meter goes on from 10 MW.h when it begins", 1, "energy_import", drawn=False),
     FaultKind("clock_step", _ALL, "protocol", "the device's clock is 30 s ahead until the end", 120),
     FaultKind("clock_drift", _ALL, "protocol", "the device's clock gains 200 µs/s, and keeps what it gained", 3600),
     FaultKind("link_down", _ALL, "protocol", "no connection until the end", 30),

@@ -16,7 +16,7 @@ from simulators.sensing import Sensing
 from simulators.settings import Equipment
 from simulators.shifts import Calendar
 
-WRAP_WH = 1_000_000_000
+WRAP_WH = electricity.MAIN_REGISTER_WH
 _UNITS = {
     "power": "W", "energy_import": "W.h", "power_factor": "1", "ambient_temperature": "Cel",
     **{f"voltage_l{line}": "V" for line in (1, 2, 3)}, **{f"current_l{line}": "A" for line in (1, 2, 3)},

@@ -192,12 +192,15 @@ def _from_gateway(item: "Indicator", url: str, token_file: Path, asked: tuple[st
     if asked is None:
         raise ConfigError("--window FROM TO is needed to ask a gateway")
     client = GatewayClient(url, read_file(token_file).decode().strip())
-    register = msgspec.convert(client.get("/v1/workshop")["register"], Workshop)
-    window = parse_window(asked, register)
-    result, *beside = (
-        msgspec.convert(client.get(f"/v1/indicators/{name}", from_us=window.start_us, to_us=window.end_us), Result)
-        for name in (item.id, *beside_of(item))
-    )
+    try:
+        register = msgspec.convert(client.get("/v1/workshop")["register"], Workshop)
+        window = parse_window(asked, register)
+        result, *beside = (
+            msgspec.convert(client.get(f"/v1/indicators/{name}", from_us=window.start_us, to_us=window.end_us), Result)
+            for name in (item.id, *beside_of(item))
+        )
+    finally:
+        client.close()
     if result.version != item.version:
         raise ConfigError(f"{url}: has {item.id} in version {result.version}, here it is {item.version}; use the same version of chejian")
     return result, register, window, sensitivities(item, result, register), beside

@@ -1,5 +1,6 @@
 """`chejian quality …`: reasons of rejection, charts, capability and claimed reductions, from a bundle or a gateway."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,9 +65,9 @@ def chart(
     if (figure == "defects_per_opportunity") != (kind == Kind.U):
         raise ConfigError("--chart u is for --figure defects_per_opportunity, where a part may have several defects, and for no other")
     item, (count, size) = _figure(figure)
-    source = _source(bundle, url, token_file)
-    spans = _tested(source, window, base), source.window(base, "--base")
-    tested, stable = (samples_of(source, item, span, every, count=count, size=size) for span in spans)
+    with closing(_source(bundle, url, token_file)) as source:
+        spans = _tested(source, window, base), source.window(base, "--base")
+        tested, stable = (samples_of(source, item, span, every, count=count, size=size) for span in spans)
     found = charted(tested, stable, Kind(kind) if kind else None)
     if json:
         typer.echo(msgspec.json.encode({"figure": figure, "window": spans[0], "base_window": spans[1], **msgspec.to_builtins(found)}).decode())
@@ -86,9 +87,9 @@ def capability(
     from analytics.capability import stations_of
     from analytics.indicator import load_indicators
 
-    source = _source(bundle, url, token_file)
-    span = source.window(window)
-    result = source.result(load_indicators()["process_capability_cpk"], span)
+    with closing(_source(bundle, url, token_file)) as source:
+        span = source.window(window)
+        result = source.result(load_indicators()["process_capability_cpk"], span)
     found = {name: (item, item.capability) for name, item in stations_of(result.detail, source.register).items()}
     if json:
         rows = [
@@ -124,9 +125,9 @@ def pareto(
     from analytics.indicator import load_indicators
     from analytics.reasons import bars_of
 
-    source = _source(bundle, url, token_file)
-    span = source.window(window)
-    result = source.result(load_indicators()["defect_leading_reason_share"], span)
+    with closing(_source(bundle, url, token_file)) as source:
+        span = source.window(window)
+        result = source.result(load_indicators()["defect_leading_reason_share"], span)
     bars = bars_of(result.counts)
     if json:
         typer.echo(msgspec.json.encode({"window": span, "reasons": [bar._asdict() for bar in bars], "why": result.why}).decode())
@@ -172,10 +173,11 @@ def reduction(
     if counts:
         first, second = _typed(before, "--before"), _typed(after, "--after")
     else:
-        source, (item, (count, size)) = _source(bundle, url, token_file), _figure(figure)
+        item, (count, size) = _figure(figure)
         if figure == "defects_per_opportunity":
             raise ConfigError(f"--figure {figure}: defects of one part are not independent; take defect_rate or another share of parts")
-        results = [source.result(item, source.window(span, option)) for span, option in ((before, "--before"), (after, "--after"))]
+        with closing(_source(bundle, url, token_file)) as source:
+            results = [source.result(item, source.window(span, option)) for span, option in ((before, "--before"), (after, "--after"))]
         first, second = (Counted(one.counts.get(count, 0), one.counts.get(size, 0)) for one in results)
         doubt = [f"{option}: {one.why}" for one, option in zip(results, ("--before", "--after"), strict=True) if "undetermined" in one.why]
         for one, option in ((first, "--before"), (second, "--after")):

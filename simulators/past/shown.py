@@ -11,9 +11,10 @@ from simulators.frauds import SHARES
 from simulators.machine import generator
 from simulators.past.columns import DAY_US, Column, Columns, Ints
 from simulators.past.plan import Day
+from simulators.physics.electricity import EXCHANGED_WH, MAIN_REGISTER_WH
 from simulators.physics.thermal import Floats
 from simulators.schedule import Entry, Schedule
-from simulators.sensing import SIGMAS
+from simulators.sensing import FOR_GOOD, SIGMAS
 
 _USUAL = {kind.name: kind.signal for kind in FAULTS if kind.layer == "sensor"}
 _CLOCK = ("clock_step", "clock_drift", "back_dated_data")
@@ -36,7 +37,7 @@ def shown(day: Day, columns: Columns, memory: Memory, model: Columns | None = No
         if entry.kind in _USUAL:
             name = entry.signal or _USUAL[entry.kind]
             if name in columns and columns[name].words is None:
-                columns = {**columns, name: _faulty(entry, name, columns[name], memory)}
+                columns = {**columns, name: _faulty(entry, name, columns[name], memory, day.settings.kind)}
         elif entry.is_fraud and entry.end_us > day.start_us:
             columns = _lie(entry, day, columns, memory, model)
     memory.yesterday = honest
@@ -45,16 +46,17 @@ def shown(day: Day, columns: Columns, memory: Memory, model: Columns | None = No
     return columns
 
 
-def _faulty(entry: Entry, name: str, column: Column, memory: Memory) -> Column:
-    inside = (column.times >= entry.start_us) & ((column.times < entry.end_us) | (entry.kind == "counter_reset"))
+def _faulty(entry: Entry, name: str, column: Column, memory: Memory, kind: str) -> Column:
+    inside = (column.times >= entry.start_us) & ((column.times < entry.end_us) | (entry.kind in FOR_GOOD))
     if not inside.any():
         return column
     values = column.values.astype(np.float64)
     held = memory.held.setdefault((entry, name), float(values[max(0, int(np.argmax(inside)) - 1)]))
     if entry.kind == "sensor_stuck":
         values[inside] = held
-    elif entry.kind == "counter_reset":
-        values[inside] -= held
+    elif entry.kind in FOR_GOOD:
+        begun = 0 if entry.kind == "counter_reset" else round(entry.severity * EXCHANGED_WH)
+        values[inside] += begun - held + MAIN_REGISTER_WH * ((values[inside] < held) & (kind == "main_meter"))
     elif entry.kind == "value_out_of_range":
         values[inside] = 1e6 * values[inside] + 1e6 * entry.severity
     else:

@@ -10,6 +10,10 @@ from typing import Final
 LINE_V = 400.0
 REGISTER_WH: Final = 2**32
 """Where a counter of 32 bits begins again."""
+MAIN_REGISTER_WH: Final = 1_000_000_000
+"""Where a main meter's counter begins again."""
+EXCHANGED_WH: Final = 10_000_000
+"""What a meter stands at that is put in instead of another one, per unit of severity."""
 LOSS_SHARE = 0.015
 """What the workshop's main meter sees beyond its sub-meters in proportion: cables and transformer."""
 LIGHTING_W = 2400.0

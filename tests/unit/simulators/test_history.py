@@ -161,6 +161,21 @@ def test_sub_meters_never_exceed_the_main_meter(tmp_path: Path) -> None:
     assert (np.diff(counter) < 0).sum() == 1
 
 
+@pytest.mark.parametrize(("kind", "begins_wh"), [("counter_reset", 0), ("meter_exchange", 10_000_000)])
+def test_a_main_meter_that_begins_anew_before_its_wrap_goes_on_over_it(kind: str, begins_wh: int, tmp_path: Path) -> None:
+    grid = [*some("cnc-01").server[0].equipment, Equipment(id="meter-01", kind="main_meter", rated_power_w=250_000)]
+    plain = msgspec.structs.replace(some("cnc-01"), server=[Server("grid", "opc.tcp://127.0.0.1:4899/", "None", grid)])
+    for name, fault in (("plain", []), (kind, [FaultPlan(kind, "meter-01", 900)])):
+        write(msgspec.structs.replace(plain, fault=fault), days=1, out=tmp_path / name, faults_per_day=0.0, gauge_s=60)
+    sound, anew = (column(tmp_path / name, "meter-01", "energy_import")[1] for name in ("plain", kind))
+    assert (np.diff(sound) < 0).sum() == 1, "it wraps"
+    assert anew.min() >= 0
+    after = anew[anew < 900_000_000]
+    assert after[0] == pytest.approx(begins_wh, abs=500)
+    assert (np.diff(after) >= 0).all()
+    assert after[-1] - after[0] == pytest.approx((np.diff(sound) % 1_000_000_000).sum(), rel=0.02)
+
+
 def test_improvement_is_there(tmp_path: Path) -> None:
     """Defect rate -30 %, cycle -10 %, energy for each part -15 %: half before, half after."""
     settings = some("cnc-01")

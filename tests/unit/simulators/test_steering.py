@@ -24,7 +24,7 @@ ISSUE_FAULTS = {
 }
 
 
-ASKED_FOR = {"air_leak"}
+ASKED_FOR = {"air_leak", "meter_exchange"}
 """Beyond the issue's list: only where a test or a demonstration asks for them."""
 
 
