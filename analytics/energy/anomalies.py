@@ -5,7 +5,7 @@ whichever errs least when every day is expected from the other weeks alone. A da
 units of what that time of day usually is off, and how far the whole day is; each over what nine of ten baseline days stay under. An alarm is a score
 above the k-th greatest of the n baseline days, k = ⌊rate · (n + 1)⌋: a day that is like those raises one with a chance of k / (n + 1), the rank of
 one more among equals (conformal prediction, Vovk, Gammerman and Shafer 2005). Baseline days are scored from other weeks alone, which know a little
-less than all of them: on days drawn alike seven to ten tenths of the stated rate came out (tests/unit/analytics/test_energy_anomalies.py).
+less than all of them: on days drawn alike 72 to 83 % of the stated rate came out (tests/unit/analytics/test_energy_anomalies.py).
 
 A derived figure for people to look at. It is no indicator, and no claim can rest on it.
 """

@@ -1,8 +1,8 @@
 """The leak test of compressed air, from readings: what a compressor delivers while nothing is at work is lost.
 
 Leakage = T / (T + t) with the loaded time T and the unloaded time t of a load/unload compressor while nobody draws air (US Department of Energy,
-Improving Compressed Air System Performance: A Sourcebook for Industry; the formula and both figures below were seen in copies of it, not in the
-book). There, plants that look after their leaks lose less than a tenth, others 20 to 30 %.
+Improving Compressed Air System Performance: A Sourcebook for Industry; the formula and both figures below are from memory of it, the text was
+not at hand). There, plants that look after their leaks lose less than a tenth, others 20 to 30 %.
 
 At rest are the times in which every other machine of the register that tells an item state is known not to be executing; stretches of less than
 ten minutes do not count, since air in the tank still settles. Every stretch is one test. Their median counts, so that somebody who draws air in less
