@@ -1,12 +1,10 @@
-"""Components for one new hour, and any indicator for a year from hourly components, with 10, 100 and 1000 machines; judged by the bars.
+"""Components for one new hour with 10, 100 and 1000 machines; judged by the bars. For a year of them see `benchmarks.year`.
 
     python -m benchmarks.indicators
 
 Every machine has a signal of every role that any indicator names, and one reading of each every 10 s. States change at every reading, which is more
 than machines do; one alarm an hour comes up, which on one console is a flood. The hour is measured from readings in memory, without the engine that
-serves them. The year is the hour's components repeated 8,760 times and held as columns, as a cache may hold them; it is merged per machine and
-evaluated, with what people declare for a year. Times are processor time, the shortest of three runs: others on the machine do not count.
-Ends with 1 where a bar is missed.
+serves them. Times are processor time, the shortest of three runs: others on the machine do not count. Ends with 1 where a bar is missed.
 """
 
 import argparse
@@ -23,8 +21,6 @@ from analytics.compute import measure_all
 from analytics.declared_figures import CATALOGUE
 from analytics.facts import Declared, Facts
 from analytics.indicator import Indicator, load_indicators
-from analytics.packed import Packed, PackedSpans, merge_packed, pack
-from analytics.packed_borders import PackedBorder, PackedSlots, PackedSpells, PackedTally
 from workshop.block import Block, empty_block
 from workshop.order import Order
 from workshop.reading import ValueKind
@@ -34,11 +30,10 @@ from workshop.window import HOUR_US, SECOND_US, Window
 
 START_US = 1_767_542_400_000_000  # 2026-01-05 00:00 in Shanghai
 SCAN_S = 10
-HOURS = 8_760
 SIZES = (10, 100, 1000)
 BARS_SIZE = 100
-HOUR_S, YEAR_S = 0.3, 0.5
-"""The bars: one new hour of all indicators together, and the year of any one, with 100 machines."""
+HOUR_S = 0.3
+"""The bar: one new hour of all indicators together, with 100 machines."""
 GROWTH = 1.5
 """Linear: a machine among 1000 may cost so many times what it costs among 100. Caches are of one size; a cost that grew by the square would be 10."""
 
@@ -59,7 +54,13 @@ COUNTERS = (
     "energy_import",
 )
 STATES = ("item_state", "operation_mode", "alarm", "link_state", "platform_link_state", "door_closed")
-WORDS = {"defect_code": ("scratch", "burr", "size"), "serial": tuple(f"S{number:05}" for number in range(60))}
+WORDS = {
+    "defect_code": ("scratch", "burr", "size"),
+    "serial": tuple(f"S{number:05}" for number in range(60)),
+    "part_serial": tuple(f"P{number:05}" for number in range(60)),
+}
+SCANS_A_WORD = {"part_serial": 60}
+"""How long a text stays, scans: a part in process ten minutes, others one."""
 EVENTS = ("inspection_round",)
 
 
@@ -136,7 +137,8 @@ def _values(signal: Signal, dice: np.random.Generator, count: int) -> NDArray[np
         values = np.cumsum(dice.integers(0, 3, count))
     elif signal.role in WORDS:
         first, words = int(dice.integers(0, 50)), WORDS[signal.role]
-        values = np.array([DICTIONARY.index(words[(first + n // 6) % len(words)]) for n in range(count)], np.int64)
+        scans = SCANS_A_WORD.get(signal.role, 6)
+        values = np.array([DICTIONARY.index(words[(first + n // scans) % len(words)]) for n in range(count)], np.int64)
     elif signal.role == "alarm":
         values = np.where(place // 6 == dice.integers(1, count // 6), dice.integers(17, 21), 0)
     elif signal.role in ("door_closed", "link_state"):
@@ -146,47 +148,6 @@ def _values(signal: Signal, dice: np.random.Generator, count: int) -> NDArray[np
     else:
         values = dice.integers(int(low), int(high) + 1, count) if signal.kind is SignalKind.STATE else np.round(dice.uniform(low, high, count), 4)
     return values
-
-
-def a_year(hour: Packed, hours: int = HOURS) -> Packed:
-    """The components of one hour, so many hours one after the other; sorted by machine and time."""
-    machines = len(hour.place)
-    steps = np.tile(np.arange(hours), machines)
-    columns = np.repeat(hour.columns, hours, axis=1)
-    columns[:3] += steps * HOUR_US
-    borders = {name: _border(border, hours, steps) for name, border in hour.borders.items()}
-    return msgspec.structs.replace(
-        hour, place=np.repeat(hour.place, hours), columns=columns, values=np.repeat(hour.values, hours, axis=1),
-        present=np.repeat(hour.present, hours, axis=1), borders=borders, growth_lost=_spans(hour.growth_lost, hours),
-        accounted={role: _spans(spans, hours) for role, spans in hour.accounted.items()},
-    )
-
-
-def _border(border: PackedBorder, hours: int, steps: NDArray[np.int64]) -> PackedBorder:
-    if isinstance(border, PackedTally):
-        row, events = _hourly(border.row, border.events, hours, (HOUR_US // border.step_us, 0, 0))
-        return PackedTally(border.step_us, border.count * hours, row, events)
-    if isinstance(border, PackedSpells):
-        row, spells = _hourly(border.row, border.spells, hours, (HOUR_US, HOUR_US, 0))
-        start, end = (np.repeat(column, hours) + steps * HOUR_US for column in (border.start_us, border.end_us))
-        return PackedSpells(border.keep_us, start, end, row, spells)
-    fields = {field: np.repeat(getattr(border, field), hours, axis=0) for field in border.__struct_fields__ if field != "step_us"}
-    if isinstance(border, PackedSlots):
-        fields["first"] += steps * (HOUR_US // border.step_us)
-    return msgspec.structs.replace(border, **fields)
-
-
-def _hourly(row: NDArray[np.int64], columns: NDArray[np.int64], hours: int, step: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of a piece again in every hour, each column later by its step; sorted by row."""
-    again = np.arange(hours)
-    found = np.array([(column[:, None] + again * by).ravel() for column, by in zip((row * hours, *columns), (1, *step), strict=True)])
-    found = found[:, np.argsort(found[0], kind="stable")]
-    return found[0], found[1:]
-
-
-def _spans(hour: PackedSpans, hours: int) -> PackedSpans:
-    row, (start, end) = _hourly(hour.row, np.array([hour.start, hour.end]), hours, (HOUR_US, HOUR_US))
-    return PackedSpans(row, start, end, np.repeat(hour.present, hours))
 
 
 def seconds(work: Callable[[], object], runs: int = 3) -> float:
@@ -204,12 +165,11 @@ def measured() -> list[Indicator]:
     return [item for item in load_indicators().values() if item.roles]
 
 
-def hours(sizes: Sequence[int]) -> tuple[dict[str, list[float]], list[float], dict[str, Packed]]:
-    """Seconds for one new hour by indicator and size, for all of them at once by size, and the components of the size that the bars are about."""
+def hours(sizes: Sequence[int]) -> tuple[dict[str, list[float]], list[float]]:
+    """Seconds for one new hour by indicator and size, and for all of them at once by size."""
     indicators, hour = measured(), Window(START_US, START_US + HOUR_US)
     took: dict[str, list[float]] = {item.id: [] for item in indicators}
     together: list[float] = []
-    packed: dict[str, Packed] = {}
     for size in sizes:
         register = workshop(size)
         block = readings(register)
@@ -220,25 +180,13 @@ def hours(sizes: Sequence[int]) -> tuple[dict[str, list[float]], list[float], di
         together.append(seconds(lambda work=work: work(indicators)))  # type: ignore[misc]
         for item in indicators:
             took[item.id].append(seconds(lambda item=item, work=work: work([item]), 3 if size <= BARS_SIZE else 1))  # type: ignore[misc]
-            if size == min(BARS_SIZE, max(sizes)):
-                packed[item.id] = pack(measure_all([item], register, block, hour, dictionary=DICTIONARY))
-    return took, together, packed
+    return took, together
 
 
-def year(packed: Packed, item: Indicator, register: Workshop, known: Facts, length: int = HOURS) -> tuple[float, str]:
-    """Seconds for merging and evaluating so many hours of an indicator, and the value."""
-    window, columns = Window(START_US, START_US + length * HOUR_US), a_year(packed, length)
-    found = item.evaluate(merge_packed(columns), register, window, known)
-    return seconds(lambda: item.evaluate(merge_packed(columns), register, window, known)), str(found.value)
-
-
-def judged(together: Sequence[float], sizes: Sequence[int], years: dict[str, float]) -> list[tuple[str, float, float]]:
+def judged(together: Sequence[float], sizes: Sequence[int]) -> list[tuple[str, float, float]]:
     """The bars: what is meant, the figure, and what it must be below. A bar of a size that was not run is left out."""
     at = dict(zip(sizes, together, strict=True))
     found = [(f"one new hour of {BARS_SIZE} machines, all indicators at once, s", at[BARS_SIZE], HOUR_S)] if BARS_SIZE in at else []
-    if years:
-        worst = max(years, key=lambda name: years[name])
-        found.append((f"the year of {BARS_SIZE} machines, the slowest indicator ({worst}), s", years[worst], YEAR_S))
     if BARS_SIZE in at and max(sizes) > BARS_SIZE:
         most = max(sizes)
         found.append((f"a machine among {most}, times one among {BARS_SIZE}", at[most] / most / (at[BARS_SIZE] / BARS_SIZE), GROWTH))
@@ -246,23 +194,16 @@ def judged(together: Sequence[float], sizes: Sequence[int], years: dict[str, flo
 
 
 def main() -> int:
-    """Prints two tables and the bars; 1 where one is missed."""
+    """Prints a table and the bars; 1 where one is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="numbers of machines")
     sizes = sorted(parser.parse_args().sizes)
-    took, together, packed = hours(sizes)
+    took, together = hours(sizes)
     print(f"components for one new hour, s of processor time\n{'indicator':<34}" + "".join(f"{size:>9}" for size in sizes))
     for name, found in took.items():
         print(f"{name:<34}" + "".join(f"{value:9.4f}" for value in found))
-    print(f"{'all of them at once':<34}" + "".join(f"{value:9.4f}" for value in together))
-    register = workshop(min(BARS_SIZE, max(sizes)))
-    known, years = facts(register, Window(START_US, START_US + HOURS * HOUR_US)), {}
-    print(f"\nthe year of {len(register.equipment)} machines from {HOURS * len(register.equipment)} hourly components, s of processor time")
-    for item in measured():
-        years[item.id], value = year(packed[item.id], item, register, known)
-        print(f"{item.id:<34}{years[item.id]:9.4f}   {value} {item.unit}", flush=True)
-    bars = judged(together, sizes, years if BARS_SIZE in sizes else {})
-    print()
+    print(f"{'all of them at once':<34}" + "".join(f"{value:9.4f}" for value in together) + "\n")
+    bars = judged(together, sizes)
     for what, figure, bar in bars:
         print(f"{'met' if figure < bar else 'MISSED':<7}{what}: {figure:.3f}, bar {bar}")
     return int(any(figure >= bar for _, figure, bar in bars))

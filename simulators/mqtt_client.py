@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -29,7 +29,10 @@ class StoringClient:
         self._link_topic = link_topic
         self._changed = changed
         self._store: deque[tuple[str, bytes]] = deque()
-        self._sent: deque[MQTTMessageInfo] = deque()
+        # Numbers of messages in paho's hands, in order, and those of them that the broker has confirmed. paho's own word on a message that it was
+        # handed just when the connection broke is an error for ever, though it sends it later.
+        self._sent: deque[int] = deque()
+        self._confirmed: set[int] = set()
         # Messages handed to an earlier connection; nothing overtakes them.
         self._stale = 0
         self._loop = asyncio.get_running_loop()
@@ -65,7 +68,7 @@ class StoringClient:
         left = self._left()
         if self.online.is_set():
             # A client that takes its leave has no last will.
-            self._sent.append(self._client.publish(self._link_topic, b"offline", qos=1, retain=True))
+            self._sent.append(self._client.publish(self._link_topic, b"offline", qos=1, retain=True).mid)
             await self._deliver(_LEAVE_S)
         self._client.disconnect()
         # It joins paho's thread, which may be asleep between two attempts to connect.
@@ -85,8 +88,8 @@ class StoringClient:
         return len(self._store) + len(self._sent)
 
     def _forget_delivered(self) -> None:
-        while self._sent and self._sent[0].is_published():
-            self._sent.popleft()
+        while self._sent and self._sent[0] in self._confirmed:
+            self._confirmed.discard(self._sent.popleft())
             self._stale = max(0, self._stale - 1)
 
     def _drain(self) -> None:
@@ -94,7 +97,7 @@ class StoringClient:
         # After a reconnect paho sends its unconfirmed messages again, at a moment of its own; a new one could overtake them and look like a loss.
         while self._store and self.online.is_set() and not self._stale:
             topic, payload = self._store.popleft()
-            self._sent.append(self._client.publish(topic, payload, qos=1))
+            self._sent.append(self._client.publish(topic, payload, qos=1).mid)
 
     def _set_online(self, is_online: bool) -> None:
         if is_online == self.online.is_set():
@@ -123,6 +126,11 @@ class StoringClient:
     ) -> None:
         self._tell(self._set_online, False)
 
-    def _on_publish(self, _client: Client, _userdata: Any, _mid: int, _reason: ReasonCode, _properties: Properties) -> None:
-        # paho marks the message as published after this call; the event loop finds it so, as a rule, or at the next message.
-        self._tell(self._drain)
+    def _on_publish(self, _client: Client, _userdata: Any, mid: int, _reason: ReasonCode, _properties: Properties) -> None:
+        self._tell(self._confirm, mid)
+
+    def _confirm(self, mid: int) -> None:
+        # That we are online is a message, too, which nobody waits for.
+        if mid in self._sent:
+            self._confirmed.add(mid)
+            self._drain()

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from asyncua.ua.attribute_ids import AttributeIds
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulators.clock import Clock
+from simulators.mqtt_client import StoringClient
 from simulators.run import run
 from simulators.settings import Broker, Equipment, Link, Server, Settings
 from simulators.truth import Truth, read_truth
@@ -245,6 +247,28 @@ def values_of(topic: str, message: dict[str, Any]) -> list[Row]:
         found |= {"serial": part["sn"], "defect_code": part["code"], "diameter": part["d"]}
         found |= {"inspected_count": count["n"], "rejected_count": count["ng"]}
     return [(equipment, name, time_us, type(value), bits(value)) for name, value in found.items()]
+
+
+async def test_a_message_handed_over_while_the_connection_breaks_is_delivered_and_confirmed(mosquitto: Mosquitto) -> None:
+    """paho knows of the loss, we do not yet: it keeps the message and says that it could not publish."""
+    client = StoringClient("early", "127.0.0.1", mosquitto.port, link_topic="early/link", changed=lambda *_: None)
+    client.start()
+    async with asyncio.timeout(20):
+        await client.online.wait()
+        client.send("early/data", b"before")
+        client.cut()
+        deadline = time.monotonic() + 10
+        while client._client.socket() is not None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)  # noqa: ASYNC251 - the event loop must not run: it would hear of the loss
+        assert client.online.is_set()
+        client.send("early/data", b"in between")
+        await asyncio.sleep(0.5)
+        assert not client.online.is_set()
+        await client.online.wait()
+        client.send("early/data", b"after")
+        await eventually(lambda: not client._left())
+    assert await client.close() == 0
 
 
 async def test_mqtt_subscriber_gets_exactly_the_truth_even_when_the_broker_restarts(mosquitto: Mosquitto, tmp_path: Path) -> None:

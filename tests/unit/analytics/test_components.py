@@ -15,7 +15,6 @@ from analytics.definition import Definition
 from analytics.indicator import Components, load_indicators, merge, merge_all
 from analytics.input_digest import digest_of
 from analytics.missing import NOTHING, Missing, missing_of
-from analytics.packed import merge_packed, pack
 from analytics.series import inputs_of, series_of
 from tests.unit.analytics.plant import START_US, block, every_signal, machine, reading, rich_machine, workshop
 from workshop.block import block_of
@@ -252,18 +251,3 @@ def test_boundaries_travel_as_json() -> None:
     assert msgspec.convert(msgspec.to_builtins(piece_), Components) == piece_
     with pytest.raises(Rejected):
         merge_boundaries(list(piece_.boundary.values()))
-
-
-BORDERS = ["alarm_stale", "alarm_chattering", "limit_longest", "inspection_rounds_on_time"]
-
-
-@pytest.mark.parametrize("identifier", ["mttr", "peak_demand", "oee", "co2_national", *BORDERS])
-@given(rows=readings(), cuts=st.lists(st.integers(0, WHOLE.length_us), max_size=4), data=st.data())
-@settings(max_examples=15, deadline=None)
-def test_packed_components_merge_to_the_same_bits(identifier: str, rows: list[Reading], cuts: list[int], data: st.DataObject) -> None:
-    edges = sorted({START_US, *(START_US + at for at in cuts), WHOLE.end_us})
-    pieces = [piece for start, end in pairwise(edges) for piece in parts_of(identifier, rows, Window(start, end))]
-    shuffled = data.draw(st.permutations(pieces))
-    assert merge_packed(pack(shuffled)) == merge_all(pieces)
-    with pytest.raises(Rejected, match="overlap"):
-        merge_packed(pack([*pieces, msgspec.structs.replace(pieces[0], end_us=pieces[0].end_us + 1)]))
