@@ -49,10 +49,10 @@ def moved(piece: Components, by_us: int) -> Components:
                 rows = tuple((start + by_us, end + by_us, code) for start, end, code in found.rows)
                 return msgspec.structs.replace(found, start_us=found.start_us + by_us, end_us=found.end_us + by_us, rows=rows)
             case Track():
-                # Other parts every hour: a serial that came again would be one part that takes a year.
+                # Other parts every hour: a serial that came again would be one part that takes a year. What a code is chosen by stays.
                 pairs = np.frombuffer(found.rows, "<i8").reshape(-1, 2)
-                later = np.column_stack((pairs[:, 0] + by_us, np.where(pairs[:, 1] > 0, pairs[:, 1] + by_us // HOUR_US, pairs[:, 1])))
-                return Track(found.start_us + by_us, found.end_us + by_us, later.astype("<i8").tobytes())
+                later = np.column_stack((pairs[:, 0] + by_us, np.where(pairs[:, 1] > 0, pairs[:, 1] + by_us // HOUR_US * found.one_in, pairs[:, 1])))
+                return Track(found.start_us + by_us, found.end_us + by_us, later.astype("<i8").tobytes(), found.one_in)
             case Episodes():
                 return found
             case _:

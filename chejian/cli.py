@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -44,8 +45,9 @@ def root(
     """Options of every command."""
 
 
+@cache
 def register_commands() -> None:
-    """Adds the commands of every part."""
+    """Adds the commands of every part, once."""
     from chejian.commands import (
         analytics,
         compare,
@@ -73,6 +75,7 @@ def register_commands() -> None:
         maintenance_alerts,
         policy,
         quality,
+        quality_lot,
         quality_vision,
         register,
         simulate,
@@ -82,7 +85,7 @@ def register_commands() -> None:
     groups = (
         demo, simulate, edge, edge_certificates, edge_discovery, edge_keeping, edge_status, gateway, gateway_keeping, gateway_looking, register,
         analytics, indicators, declare, losses, compare, energy, maintenance, maintenance_alerts, policy, evidence, evidence_challenge,
-        evidence_report, evidence_trust, evidence_witness, import_export, doctor, trace, quality, quality_vision,
+        evidence_report, evidence_trust, evidence_witness, import_export, doctor, trace, quality, quality_lot, quality_vision,
     )
     for module in groups:
         module.add_to(app)

@@ -51,7 +51,12 @@ class Savings(msgspec.Struct, frozen=True):
     fractional_uncertainty: float | None
     """By ASHRAE Guideline 14's formula, as a share of the savings."""
     improvement: float | None
-    """Savings over adjusted use (the change of the performance indicator)."""
+    """Savings over adjusted use: 1 − EnPI."""
+    enpi: float | None
+    """The energy performance indicator (ISO 50006): measured over adjusted use; the baseline is 1. None where adjusted use is not above 0."""
+    enpi_low: float | None
+    enpi_high: float | None
+    """From the bounds of the savings, with adjusted use taken as it is."""
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -106,7 +111,8 @@ def run_baseline(table: Table, variables: Sequence[str], until: date, file: str,
         fraction = saved / expected if expected > 0 else None
         share = None if fraction is None else fractional_uncertainty(fit, count, fraction, LEVEL)
         low, high = (None, None) if half is None else (saved - half, saved + half)
-        savings = Savings(count, expected, measured, saved, LEVEL, low, high, share, fraction)
+        enpi = [None if expected <= 0 or item is None else 1 - item / expected for item in (saved, high, low)]
+        savings = Savings(count, expected, measured, saved, LEVEL, low, high, share, fraction, *enpi)
         if low is None or high is None or low <= 0 <= high:
             warnings.append("the interval of the savings does not exclude zero: nothing is shown either way")
     names = ("constant", *variables)

@@ -110,6 +110,9 @@ def print_baseline(found: "Baseline") -> None:
     if saved is not None:
         between = "undefined" if saved.low is None else f"{saved.low:.6g} … {saved.high:.6g}"
         typer.echo(f"savings 节能量: {saved.adjusted:.6g} − {saved.measured:.6g} = {saved.savings:.6g}, {saved.level:.0%} interval {between}")
+        if saved.enpi is not None:
+            between = "undefined" if saved.enpi_low is None else f"{saved.enpi_low:.4f} … {saved.enpi_high:.4f}"
+            typer.echo(f"EnPI 能源绩效: {saved.measured:.6g} / {saved.adjusted:.6g} = {saved.enpi:.4f}, baseline 基准 1, interval {between}")
     typer.echo(f"digest 摘要: {found.digest}")
 
 

@@ -149,18 +149,22 @@ def reduction(
     after: Annotated[tuple[str, str], typer.Option(metavar="FROM TO", help="The period after, likewise.")],
     at_most: Annotated[str, typer.Option(help="Claimed: the rate after is at most this share of the rate before; 0.70 is down 30 %.")] = "0.70",
     figure: Annotated[str, typer.Option(help=", ".join(name for name in SHARES if name != "defects_per_opportunity"))] = "defect_rate",
-    counts: Annotated[bool, typer.Option("--counts", help="--before and --after are counts: no bundle, no gateway.")] = False,
+    every: Annotated[str, typer.Option(help="What a batch is, whose parts may be alike: day, hour, or minutes such as 10min.")] = "day",
+    counts: Annotated[bool, typer.Option("--counts", help="--before and --after are counts: no bundle, no gateway, and no look at batches.")] = False,
     bundle: Bundle = None, url: Url = GATEWAY, token_file: TokenFile = TOKEN, lang: Language = None, json: Json = False,
 ) -> None:
     """Whether a rate has fallen as claimed, with the number of parts that would decide it.
 
+    Parts of one day or lot are alike, so the batches must bear it out as well: the ratio is also judged by drawing whole batches again.
     Exit 0: confirmed. Exit 1: refuted. Exit 4: undetermined. Missing data leaves it undetermined.
     """
     from decimal import Decimal, InvalidOperation
 
     import msgspec
 
+    from analytics.batches import batch_bounds, with_batches
     from analytics.reduction import Counted, Outcome, judge_reduction
+    from chejian.quality_source import samples_of
     from workshop.errors import ConfigError
 
     try:
@@ -170,6 +174,7 @@ def reduction(
     if not bound.is_finite() or not 0 < bound <= 10:
         raise ConfigError(f"--at-most {at_most[:40]}: a share above 0, such as 0.70 for down 30 %")
     doubt: list[str] = []
+    batches = None
     if counts:
         first, second = _typed(before, "--before"), _typed(after, "--after")
     else:
@@ -177,18 +182,24 @@ def reduction(
         if figure == "defects_per_opportunity":
             raise ConfigError(f"--figure {figure}: defects of one part are not independent; take defect_rate or another share of parts")
         with closing(_source(bundle, url, token_file)) as source:
-            results = [source.result(item, source.window(span, option)) for span, option in ((before, "--before"), (after, "--after"))]
+            spans = [source.window(span, option) for span, option in ((before, "--before"), (after, "--after"))]
+            results = [source.result(item, span) for span in spans]
+            samples = [samples_of(source, item, span, every, count=count, size=size) for span in spans]
+        old, new = ([Counted(one.count, one.size) for one in period] for period in samples)
+        batches = batch_bounds(new, old)
         first, second = (Counted(one.counts.get(count, 0), one.counts.get(size, 0)) for one in results)
         doubt = [f"{option}: {one.why}" for one, option in zip(results, ("--before", "--after"), strict=True) if "undetermined" in one.why]
         for one, option in ((first, "--before"), (second, "--after")):
             if not one.total:
                 raise ConfigError(f"{option}: nothing inspected in this period; take another one")
     found = judge_reduction(second, first, bound)
+    if batches is not None:
+        found = with_batches(found, batches, bound, every)
     if doubt:
         found = msgspec.structs.replace(found, outcome=Outcome.UNDETERMINED, why="; ".join([found.why, *doubt]))
     needed = _needed(first, second, bound)
     if json:
-        body = {"before": first, "after": second, "at_most": at_most, **msgspec.to_builtins(found), "parts_needed": needed}
+        body = {"before": first, "after": second, "at_most": at_most, **msgspec.to_builtins(found), "parts_needed": needed, "batches": batches}
         typer.echo(msgspec.json.encode(body).decode())
     else:
         words = {Outcome.CONFIRMED: "成立", Outcome.REFUTED: "不成立", Outcome.UNDETERMINED: "无法判定"}

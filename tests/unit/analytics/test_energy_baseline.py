@@ -44,6 +44,8 @@ def test_savings_by_hand() -> None:
     assert found.low == pytest.approx(-2.2 - 2.919986 * np.sqrt(0.68), abs=1e-5)
     assert found.high == pytest.approx(-2.2 + 2.919986 * np.sqrt(0.68), abs=1e-5)
     assert found.improvement == pytest.approx(-2.2 / 10.8)
+    half = 2.919986 * np.sqrt(0.68) / 10.8
+    assert [found.enpi, found.enpi_low, found.enpi_high] == pytest.approx([13 / 10.8, 13 / 10.8 - half, 13 / 10.8 + half], abs=1e-5)
     # 2.919986 · 1.26 · 0.1118034 · √(1 · (1 + 2/4) / 2) / 0.2037037
     assert found.fractional_uncertainty == pytest.approx(1.748810, abs=1e-4)
 

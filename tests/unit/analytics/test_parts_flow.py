@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from itertools import pairwise
+from random import Random
 
 import msgspec
 import numpy as np
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from analytics.change import change_of
 from analytics.compute import compute
 from analytics.explain import explain
-from analytics.indicator import Result, load_indicators
+from analytics.indicator import Components, Result, load_indicators
+from analytics.measured import Measured
 from analytics.missing import NOTHING, Missing, missing_of
-from analytics.tracks import NOBODY, UNSAID, Track, code_of, merge_tracks, track_of
+from analytics.parts_flow import SAMPLED, lead_time
+from analytics.tracks import NOBODY, PARTS, UNSAID, Ints, Track, code_of, followed, merge_tracks, track_of
 from simulators.cnc import Cnc
 from simulators.settings import Equipment as Simulated
 from tests.unit.analytics.plant import START_US, block, machine, reading, rows, window, workshop
@@ -148,6 +151,75 @@ def test_tracks_cut_anywhere_merge_to_the_same_bits(rows: list[tuple[int, int]],
     assert merge_tracks(pieces) == piece(0, 100)
     for place in range(1, len(pieces)):
         assert merge_tracks([merge_tracks(pieces[:place]), merge_tracks(pieces[place:])]) == piece(0, 100)
+
+
+def many(parts: int) -> tuple[Ints, Ints]:
+    """One part a minute, for half of it, and then nobody."""
+    codes = np.array([[code_of(f"P{n}"), NOBODY] for n in range(parts)], np.int64).ravel()
+    return np.arange(parts * 2) * 30, codes
+
+
+@given(cuts=st.lists(st.integers(1, 299_999), max_size=6), order=st.randoms())
+@settings(max_examples=30, deadline=None)
+def test_of_many_parts_the_same_are_followed_wherever_the_window_is_cut(cuts: list[int], order: Random) -> None:
+    times, codes = many(5_000)
+    borders = sorted({0, 300_000, *cuts})
+    pieces = [
+        track_of(Window(start, end), np.append(start, times[times > start]),
+                 np.append(codes[np.searchsorted(times, start, "right") - 1], codes[times > start]))
+        for start, end in pairwise(borders)
+    ]
+    whole = track_of(Window(0, 300_000), times, codes)
+    assert whole.one_in == 8 and 512 < len(np.unique(whole.columns[1])) <= PARTS + 1
+    assert followed(whole.columns[1], 8).all()
+    while len(pieces) > 1:  # any order of merging neighbours
+        at = order.randrange(len(pieces) - 1)
+        pieces[at: at + 2] = [merge_tracks(pieces[at: at + 2])]
+    assert pieces[0] == whole
+
+
+def test_with_few_parts_all_are_followed() -> None:
+    times, codes = many(PARTS)
+    found = track_of(Window(0, 60 * PARTS), times, codes)
+    assert found.one_in == 1 and (found.columns[1] == codes).all()
+
+
+def test_the_interval_of_followed_parts_holds_the_median_of_all_of_them() -> None:
+    dice, held, widest = np.random.default_rng(11), 0, 0.0
+    parts, draws, wide_us = 3_000, 200, SECOND_US
+    for draw in range(draws):
+        start = WINDOW.start_us + 60 * wide_us * np.arange(1, parts + 1)
+        looked = start + (dice.lognormal(5, 0.5, parts) * wide_us).astype(np.int64)
+        codes = np.array([code_of(f"{draw}-{n}") for n in range(parts)], np.int64)
+        span = Window(WINDOW.start_us, int(looked.max()) + 3600 * wide_us)
+        measured = flow(span, visits(span, start, 10 * wide_us, codes), visits(span, looked, 1, codes))
+        found = lead_time(KNOWN["part_lead_time"], measured, REGISTER, span)
+        assert found.low is not None and found.value is not None and found.high is not None
+        assert found.low <= found.value <= found.high and found.method == SAMPLED
+        assert found.counts["one_in"] == 4 and "one part in 4 is followed" in found.why
+        held += float(found.low) <= float(np.median(looked + 1 - start)) / 60e6 <= float(found.high)
+        widest = max(widest, float(found.high - found.low) / float(found.value))
+    # 95 % by ranks of a sample from 3,000 without return, which holds more often; two standard errors of 200 draws are 3 %.
+    assert held / draws >= 0.92 and widest < 0.2
+
+
+def visits(span: Window, start_us: Ints, length_us: int, codes: Ints) -> Track:
+    """Each part for so long, then nobody."""
+    order = np.argsort(start_us)
+    times = np.column_stack((start_us[order], start_us[order] + length_us)).ravel()
+    told_codes = np.column_stack((codes[order], np.zeros_like(codes))).ravel()
+    by_time = np.argsort(times, kind="stable")
+    return track_of(span, np.append(span.start_us, times[by_time]), np.append(NOBODY, told_codes[by_time]))
+
+
+def flow(span: Window, processed: Track, looked_at: Track) -> Measured:
+    """One machine and one station, known all the time."""
+    empty = Components("part_lead_time", 2, "", 0, span.start_us, span.end_us, span.length_us, span.length_us, {})
+    return Measured(
+        {"m-1": msgspec.structs.replace(empty, equipment="m-1", boundary={"part_serial": processed}),
+         "eye": msgspec.structs.replace(empty, equipment="eye", boundary={"serial": looked_at})},
+        2 * span.length_us, 2 * span.length_us, {"m-1": span.length_us, "eye": span.length_us}, 0,
+    )
 
 
 def test_a_hole_between_tracks_is_unsaid() -> None:

@@ -55,6 +55,25 @@ def test_a_reduction_between_periods_of_a_bundle_needs_data(bundle: Path) -> Non
 PERIODS = ("--before", "2026-01-05T10:00", "2026-01-05T10:01", "--after", "2026-01-05T10:01", "2026-01-05T10:02")
 
 
+def test_a_sample_of_a_lot_by_enumeration() -> None:
+    answer = run("lot", "--lot", "20", "--sampled", "5", "--found", "1", "--json")
+    # P(X <= 1 | D of 20, 5 drawn) = (C(20 − D, 5) + D · C(20 − D, 4)) / C(20, 5): 5.8 % for D = 12, 3.1 % for 13, 1.4 % for 14.
+    assert msgspec.json.decode(answer.output) == {"lot": 20, "sampled": 5, "found": 1, "low": 1, "high": 13, "at_most": 12}
+    # None of 1 among 20 is missed by 19 with 5 %: 19/20 holds it with 95 %.
+    assert msgspec.json.decode(run("lot", "--lot", "20", "--find", "1", "--json").output) == {"lot": 20, "defective": 1, "sample": 19}
+    assert run("lot", "--lot", "20", "--find", "1", "--lang", "zh").output == "批量20,其中不合格1件:以95 %把握至少抽到一件,须随机抽19件\n"
+    assert "1 … 13 in the lot" in run("lot", "--lot", "20", "--sampled", "5", "--found", "1", "--lang", "en").output
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((), "one of the two"), (("--find", "21"), "more than the lot"), (("--sampled", "5", "--find", "2"), "one of the two"),
+    (("--sampled", "5", "--found", "6"), "each must be at most the next"), (("--sampled", "21"), "each must be at most the next"),
+])
+def test_a_sample_that_cannot_be_is_refused_in_words(arguments: tuple[str, ...], message: str) -> None:
+    answer = run("lot", "--lot", "20", *arguments)
+    assert isinstance(answer.exception, ConfigError) and message in str(answer.exception)
+
+
 def test_a_chart_has_limits_from_the_base_alone(bundle: Path) -> None:
     answer = run("chart", "--bundle", str(bundle), *BASE, "--every", "1min")
     assert isinstance(answer.exception, Rejected) and "1 samples" in str(answer.exception)
