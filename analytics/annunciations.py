@@ -36,7 +36,7 @@ _PREFIX = "alarm_"
 def measure_by_number(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Annunciations by alarm number, whole and by minute."""
     time, code = annunciations(inputs, window)
-    tally = tally_of(CHATTER_US, (time // CHATTER_US).tolist(), code.tolist())
+    tally = tally_of(CHATTER_US, (time // CHATTER_US).tolist(), code.tolist(), window, CHATTER)
     values = {"annunciations": len(time), "conflicts": inputs.conflicts(("alarm",))}
     for number in code.tolist():
         values[f"{_PREFIX}{number}"] = values.get(f"{_PREFIX}{number}", 0) + 1

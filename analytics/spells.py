@@ -35,10 +35,16 @@ class Spells(msgspec.Struct, frozen=True, tag="spells"):
 
 
 class Tally(msgspec.Struct, frozen=True, tag="tally"):
-    """Events by slot of equal length and code: (slot, code, how many), sorted. A slot's number is its start / step_us, counted from 1970 in UTC."""
+    """Events by slot of equal length and code: (slot, code, how many), sorted. A slot's number is its start / step_us, counted from 1970 in UTC.
+
+    Of slots that lie wholly in the piece [start_us, end_us) only rows with `keep` events or more are there; a slot that a border cuts may still grow.
+    """
 
     step_us: int
     rows: tuple[Row, ...]
+    start_us: int = 0
+    end_us: int = 0
+    keep: int = 1
 
 
 def spells_of(pieces: Pieces, window: Window, keep_us: int) -> Spells:
@@ -50,9 +56,10 @@ def spells_of(pieces: Pieces, window: Window, keep_us: int) -> Spells:
     return Spells(window.start_us, window.end_us, keep_us, _kept(rows, window.start_us, window.end_us, keep_us))
 
 
-def tally_of(step_us: int, slot: Sequence[int], code: Sequence[int]) -> Tally:
-    """One event by slot number and code, in any order."""
-    return merge_tallies([Tally(step_us, tuple((one, what, 1) for one, what in zip(slot, code, strict=True)))])
+def tally_of(step_us: int, slot: Sequence[int], code: Sequence[int], window: Window, keep: int) -> Tally:
+    """One event by slot number and code, in any order, in a piece of time."""
+    rows = tuple((one, what, 1) for one, what in zip(slot, code, strict=True))
+    return merge_tallies([Tally(step_us, rows, window.start_us, window.end_us, keep)])
 
 
 def merge_spells(pieces: Sequence[Spells]) -> Spells:
@@ -63,11 +70,16 @@ def merge_spells(pieces: Sequence[Spells]) -> Spells:
 
 
 def merge_tallies(pieces: Sequence[Tally]) -> Tally:
-    """Pieces in any order as one."""
+    """Pieces in order of time as one."""
+    step_us, start_us, end_us, keep = pieces[0].step_us, pieces[0].start_us, pieces[-1].end_us, min(piece.keep for piece in pieces)
     sums: dict[tuple[int, int], int] = {}
     for slot, code, events in (row for piece in pieces for row in piece.rows):
         sums[slot, code] = sums.get((slot, code), 0) + events
-    return Tally(pieces[0].step_us, tuple((*key, sums[key]) for key in sorted(sums)))
+    rows = (
+        (slot, code, events) for (slot, code), events in sorted(sums.items())
+        if events >= keep or slot * step_us < start_us or (slot + 1) * step_us > end_us
+    )
+    return Tally(step_us, tuple(rows), start_us, end_us, keep)
 
 
 def _joined(rows: Sequence[Row]) -> list[Row]:

@@ -1,5 +1,6 @@
 """Vectors worked by hand: alarms one by one, limits, open doors, inspection rounds; and spells and tallies cut anywhere."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -16,7 +17,7 @@ from analytics.compute import compute
 from analytics.indicator import Result, load_indicators
 from analytics.missing import NOTHING, Missing, missing_of
 from analytics.rounds import due
-from analytics.spells import Spells, spells_of, tally_of
+from analytics.spells import Spells, Tally, spells_of, tally_of
 from analytics.steps import Pieces
 from tests.unit.analytics.plant import START_US, block, every, machine, reading, rows, window, workshop
 from workshop.errors import ConfigError
@@ -187,7 +188,22 @@ def test_spells_cut_anywhere_merge_to_the_same(codes: list[int], cuts: list[int]
         assert merge_boundaries([merge_boundaries(pieces[:2]), *pieces[2:]]) == merge_boundaries([pieces[0], merge_boundaries(pieces[1:])])
 
 
-@given(events=st.lists(st.tuples(st.integers(-3, 3), st.integers(1, 3)), max_size=12), cut=st.integers(0, 12))
-def test_tallies_merge_in_any_order(events: list[tuple[int, int]], cut: int) -> None:
-    whole, left, right = (tally_of(60, [one for one, _ in part], [code for _, code in part]) for part in (events, events[:cut], events[cut:]))
-    assert merge_boundaries([left, right]) == merge_boundaries([right, left]) == whole
+@given(
+    events=st.lists(st.tuples(st.integers(0, 299), st.integers(1, 2)), max_size=40), cuts=st.lists(st.integers(0, 300), max_size=4),
+    ends=st.tuples(st.integers(0, 100), st.integers(200, 300)), keep=st.integers(1, 3),
+)
+def test_tallies_cut_anywhere_merge_to_the_same(events: list[tuple[int, int]], cuts: list[int], ends: tuple[int, int], keep: int) -> None:
+    def tally(start: int, end: int) -> Tally:
+        inner = [(time, code) for time, code in events if start <= time < end]
+        return tally_of(10, [time // 10 for time, _ in inner], [code for _, code in inner], Window(start, end), keep)
+
+    borders = sorted({*ends, *(cut for cut in cuts if ends[0] <= cut <= ends[1])})
+    pieces, whole = [tally(start, end) for start, end in pairwise(borders)], tally(*ends)
+    assert merge_boundaries(pieces) == whole
+    if len(pieces) > 2:
+        assert merge_boundaries([merge_boundaries(pieces[:2]), *pieces[2:]]) == merge_boundaries([pieces[0], merge_boundaries(pieces[1:])])
+    counted = Counter((time // 10, code) for time, code in events if ends[0] <= time < ends[1])
+    cut_slots = {end // 10 for end in ends if end % 10}
+    assert {row[:2]: row[2] for row in whole.rows} == {
+        key: found for key, found in counted.items() if found >= keep or key[0] in cut_slots
+    }
