@@ -7,6 +7,7 @@ itself was not at hand.
 from fractions import Fraction
 
 import msgspec
+import numpy as np
 
 from analytics.alarms import annunciations
 from analytics.boundary import merge_boundaries
@@ -36,7 +37,7 @@ _PREFIX = "alarm_"
 def measure_by_number(indicator: Indicator, inputs: Inputs, window: Window) -> Components:
     """Annunciations by alarm number, whole and by minute."""
     time, code = annunciations(inputs, window)
-    tally = tally_of(CHATTER_US, (time // CHATTER_US).tolist(), code.tolist(), window, CHATTER)
+    tally = tally_of(CHATTER_US, time // CHATTER_US, code, window, CHATTER)
     values = {"annunciations": len(time), "conflicts": inputs.conflicts(("alarm",))}
     for number in code.tolist():
         values[f"{_PREFIX}{number}"] = values.get(f"{_PREFIX}{number}", 0) + 1
@@ -76,7 +77,7 @@ def chattering(indicator: Indicator, measured: Measured, register: Workshop, win
     minutes: dict[str, set[int]] = {}
     for name, item in measured.by_equipment.items():
         tally = item.boundary.get("minutes")
-        for slot, code, events in tally.rows if isinstance(tally, Tally) else ():
+        for slot, code, events in np.column_stack(tally.columns).tolist() if isinstance(tally, Tally) else ():
             if events >= CHATTER:
                 minutes.setdefault(f"{name} {code}", set()).add(slot)
     counts = {

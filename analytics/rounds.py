@@ -15,7 +15,7 @@ from analytics.definition import components, conclude, quotient
 from analytics.indicator import Components, Exclusion, Indicator, Result
 from analytics.measured import Measured
 from analytics.series import EMPTY, Inputs
-from analytics.spells import Tally, merge_tallies
+from analytics.spells import Tally, tally_of
 from analytics.steps import cut, held
 from workshop.calendar import service_window, zone_of
 from workshop.register import Equipment, Round, Workshop
@@ -67,9 +67,7 @@ def measure_rounds(indicator: Indicator, inputs: Inputs, window: Window) -> Comp
     # An event is read as text: its number in the sorted list is not its value.
     nobody = series.texts.index(NOBODY) if NOBODY in series.texts else -1 if series.texts else 0
     moments = series.time_us[series.good & (series.value != nobody)]
-    tally = Tally(SECOND_US, ())
-    if len(moments):
-        tally = merge_tallies([Tally(SECOND_US, tuple((second, 0, 1) for second in (moments // SECOND_US).tolist()))])
+    tally = tally_of(SECOND_US, moments // SECOND_US, np.zeros_like(moments), window)
     pieces = cut(inputs.observed, [held(inputs, "link_state")])
     known_us = pieces.total_us((pieces.values[0] == LinkState.UP) | (pieces.values[0] == LinkState.DOWN))
     values = {"records": len(moments), "conflicts": inputs.conflicts((RECORD,))}
@@ -85,7 +83,7 @@ def on_time(indicator: Indicator, measured: Measured, register: Workshop, window
     for name, item in measured.by_equipment.items():
         equipment = register.find(name)
         tally = merge_boundaries([item.boundary["records"]]) if "records" in item.boundary else None
-        seconds = np.array([second for second, _, _ in tally.rows] if isinstance(tally, Tally) else [], np.int64)
+        seconds = tally.columns[0] if isinstance(tally, Tally) else np.zeros(0, np.int64)
         for each in rounds_of(equipment) if equipment else ():
             within = window.clip(service_window(register, equipment)) if equipment else Window(0, 0)
             if (each, within) not in known_due:

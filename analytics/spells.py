@@ -7,11 +7,14 @@ anywhere merges to the same bits.
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from analytics.steps import UNKNOWN, Pieces
 from workshop.window import Window
 
 Row = tuple[int, int, int]
+Ints = NDArray[np.int64]
 
 
 class Spells(msgspec.Struct, frozen=True, tag="spells"):
@@ -35,16 +38,23 @@ class Spells(msgspec.Struct, frozen=True, tag="spells"):
 
 
 class Tally(msgspec.Struct, frozen=True, tag="tally"):
-    """Events by slot of equal length and code: (slot, code, how many), sorted. A slot's number is its start / step_us, counted from 1970 in UTC.
+    """Events by slot of equal length and code, sorted. A slot's number is its start / step_us, counted from 1970 in UTC.
 
     Of slots that lie wholly in the piece [start_us, end_us) only rows with `keep` events or more are there; a slot that a border cuts may still grow.
     """
 
     step_us: int
-    rows: tuple[Row, ...]
-    start_us: int = 0
-    end_us: int = 0
-    keep: int = 1
+    rows: bytes
+    """Triples (slot, code, events), i64 little-endian."""
+    start_us: int
+    end_us: int
+    keep: int
+
+    @property
+    def columns(self) -> tuple[Ints, Ints, Ints]:
+        """Slots, codes and events, read-only."""
+        triples = np.frombuffer(self.rows, "<i8").astype(np.int64, copy=False).reshape(-1, 3)
+        return triples[:, 0], triples[:, 1], triples[:, 2]
 
 
 def spells_of(pieces: Pieces, window: Window, keep_us: int) -> Spells:
@@ -56,10 +66,9 @@ def spells_of(pieces: Pieces, window: Window, keep_us: int) -> Spells:
     return Spells(window.start_us, window.end_us, keep_us, _kept(rows, window.start_us, window.end_us, keep_us))
 
 
-def tally_of(step_us: int, slot: Sequence[int], code: Sequence[int], window: Window, keep: int) -> Tally:
+def tally_of(step_us: int, slot: Ints, code: Ints, window: Window, keep: int = 1) -> Tally:
     """One event by slot number and code, in any order, in a piece of time."""
-    rows = tuple((one, what, 1) for one, what in zip(slot, code, strict=True))
-    return merge_tallies([Tally(step_us, rows, window.start_us, window.end_us, keep)])
+    return _tally(step_us, slot, code, np.ones(len(slot), np.int64), window, keep)
 
 
 def merge_spells(pieces: Sequence[Spells]) -> Spells:
@@ -71,15 +80,20 @@ def merge_spells(pieces: Sequence[Spells]) -> Spells:
 
 def merge_tallies(pieces: Sequence[Tally]) -> Tally:
     """Pieces in order of time as one."""
-    step_us, start_us, end_us, keep = pieces[0].step_us, pieces[0].start_us, pieces[-1].end_us, min(piece.keep for piece in pieces)
-    sums: dict[tuple[int, int], int] = {}
-    for slot, code, events in (row for piece in pieces for row in piece.rows):
-        sums[slot, code] = sums.get((slot, code), 0) + events
-    rows = (
-        (slot, code, events) for (slot, code), events in sorted(sums.items())
-        if events >= keep or slot * step_us < start_us or (slot + 1) * step_us > end_us
-    )
-    return Tally(step_us, tuple(rows), start_us, end_us, keep)
+    columns = zip(*(piece.columns for piece in pieces), strict=True)
+    slot, code, events = (np.concatenate(column) for column in columns)
+    window = Window(pieces[0].start_us, pieces[-1].end_us)
+    return _tally(pieces[0].step_us, slot, code, events, window, min(piece.keep for piece in pieces))
+
+
+def _tally(step_us: int, slot: Ints, code: Ints, events: Ints, window: Window, keep: int) -> Tally:
+    order = np.lexsort((code, slot))
+    slot, code, events = slot[order], code[order], events[order]
+    if len(slot):
+        heads = np.flatnonzero(np.concatenate(([True], (slot[1:] != slot[:-1]) | (code[1:] != code[:-1]))))
+        slot, code, events = slot[heads], code[heads], np.add.reduceat(events, heads)
+    stay = (events >= keep) | (slot * step_us < window.start_us) | ((slot + 1) * step_us > window.end_us)
+    return Tally(step_us, np.column_stack((slot, code, events))[stay].astype("<i8").tobytes(), window.start_us, window.end_us, keep)
 
 
 def _joined(rows: Sequence[Row]) -> list[Row]:

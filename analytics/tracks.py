@@ -22,6 +22,8 @@ UNSAID = -1
 PARTS = 1024
 """A track follows no more parts than so many."""
 
+_EVERY = 1 << 62
+
 Ints = NDArray[np.int64]
 
 
@@ -87,11 +89,13 @@ def _track(start_us: int, end_us: int, time_us: Ints, code: Ints, one_in: int) -
 
 
 def _thinned(code: Ints, one_in: int) -> tuple[Ints, int]:
-    code = np.where(followed(code, one_in), code, NOBODY)
-    parts = np.unique(code[code > NOBODY])
-    if len(parts) <= PARTS:
-        return code, one_in
-    while len(parts) > PARTS:
-        one_in *= 2
-        parts = parts[followed(parts, one_in)]
-    return np.where(followed(code, one_in), code, NOBODY), one_in
+    """The codes with as many parts followed as may be, no more than `PARTS`."""
+    parts = code[(code > NOBODY) & followed(code, one_in)] - 1
+    lowest = np.where(parts == 0, _EVERY, parts & -parts)  # a part is followed by one in so many or fewer
+    fewer = one_in
+    while np.count_nonzero(lowest >= fewer) > PARTS:
+        fewer *= 2
+    # So many rows are certainly no more parts; where parts have several rows, more of them can be followed.
+    while fewer > one_in and len(np.unique(parts[lowest >= fewer // 2])) <= PARTS:
+        fewer //= 2
+    return np.where(followed(code, fewer), code, NOBODY), fewer

@@ -44,7 +44,8 @@ def moved(piece: Components, by_us: int) -> Components:
             case Slots():
                 return msgspec.structs.replace(found, first=found.first + by_us // found.step_us)
             case Tally():
-                rows = tuple((slot + by_us // found.step_us, code, n) for slot, code, n in found.rows)
+                slot, code, events = found.columns
+                rows = np.column_stack((slot + by_us // found.step_us, code, events)).astype("<i8").tobytes()
                 return msgspec.structs.replace(found, start_us=found.start_us + by_us, end_us=found.end_us + by_us, rows=rows)
             case Spells():
                 rows = tuple((start + by_us, end + by_us, code) for start, end, code in found.rows)

@@ -35,8 +35,9 @@ class Posted:
     def find(self, indicator: Indicator, window: Window, register: Workshop) -> list[tuple[Window, list[Components]]]:
         """Stretches of the window for which the components of all equipment are there, measured under this revision, in order of time."""
         found: list[tuple[Window, list[Components]]] = []
+        digest = register.digest
         for month, days in _months(register, window):
-            found += self._month(indicator, month, days, register)
+            found += self._month(indicator, month, days, register, digest)
         return found
 
     def roll_up(self, indicators: Sequence[Indicator], now_us: int, pause: Callable[[], bool]) -> int:
@@ -50,44 +51,46 @@ class Posted:
         months = [month for month, _ in _months(register, Window(now_us - 63 * 24 * HOUR_US, now_us)) if _is_month(register, month)]
         for span in (*days, *months[-1:]):
             register = self._in_force(span)
+            digest = register.digest
             for indicator in indicators:
                 key = (indicator.id, indicator.version, span)
                 # What is not complete is looked at again when rows may have come, not every time.
-                if self._tried.get(key, 0) > now_us - AGAIN_US or self._cache.has_sum(*key, register.digest):
+                if self._tried.get(key, 0) > now_us - AGAIN_US or self._cache.has_sum(*key, digest):
                     continue
                 if pause():
                     return made
                 self._tried[key] = now_us
                 self.find(indicator, span, register)
-                made += self._cache.has_sum(*key, register.digest)
+                made += self._cache.has_sum(*key, digest)
         self._tried = {key: tried_us for key, tried_us in self._tried.items() if tried_us > now_us - AGAIN_US}
         return made
 
     def _month(
-        self, indicator: Indicator, month: Window, days: Sequence[Window], register: Workshop,
+        self, indicator: Indicator, month: Window, days: Sequence[Window], register: Workshop, digest: str,
     ) -> list[tuple[Window, list[Components]]]:
-        if not _is_month(register, month):
-            return [part for day in days for part in self._day(indicator, day, register)]
-        return self._merged(indicator, month, register, lambda: [part for day in days for part in self._day(indicator, day, register)])
+        def parts() -> list[tuple[Window, list[Components]]]:
+            return [part for day in days for part in self._day(indicator, day, register, digest)]
 
-    def _day(self, indicator: Indicator, day: Window, register: Workshop) -> list[tuple[Window, list[Components]]]:
+        return self._merged(indicator, month, register, digest, parts) if _is_month(register, month) else parts()
+
+    def _day(self, indicator: Indicator, day: Window, register: Workshop, digest: str) -> list[tuple[Window, list[Components]]]:
         if not _is_day(register, day):
             return self._hours(indicator, day, register)
-        return self._merged(indicator, day, register, lambda: self._hours(indicator, day, register))
+        return self._merged(indicator, day, register, digest, lambda: self._hours(indicator, day, register))
 
     def _merged(
-        self, indicator: Indicator, span: Window, register: Workshop, parts: Callable[[], list[tuple[Window, list[Components]]]],
+        self, indicator: Indicator, span: Window, register: Workshop, digest: str, parts: Callable[[], list[tuple[Window, list[Components]]]],
     ) -> list[tuple[Window, list[Components]]]:
         """The kept sum of the span; else its parts, merged and kept where they are all there."""
         if not self._is_one_revision(span, register):
             return parts()
-        kept = self._cache.sum_of(indicator.id, indicator.version, span, register.digest)
+        kept = self._cache.sum_of(indicator.id, indicator.version, span, digest)
         if kept is None:
             found = parts()
             if sum(part.length_us for part, _ in found) < span.length_us:
                 return found
             kept = merge_all(piece for _, pieces in found for piece in pieces)
-            self._cache.keep_sum(indicator.id, indicator.version, span, register.digest, kept)
+            self._cache.keep_sum(indicator.id, indicator.version, span, digest, kept)
         return [(span, kept)]
 
     def _hours(self, indicator: Indicator, window: Window, register: Workshop) -> list[tuple[Window, list[Components]]]:

@@ -195,7 +195,8 @@ def test_spells_cut_anywhere_merge_to_the_same(codes: list[int], cuts: list[int]
 def test_tallies_cut_anywhere_merge_to_the_same(events: list[tuple[int, int]], cuts: list[int], ends: tuple[int, int], keep: int) -> None:
     def tally(start: int, end: int) -> Tally:
         inner = [(time, code) for time, code in events if start <= time < end]
-        return tally_of(10, [time // 10 for time, _ in inner], [code for _, code in inner], Window(start, end), keep)
+        time, code = np.array(inner, np.int64).reshape(-1, 2).T
+        return tally_of(10, time // 10, code, Window(start, end), keep)
 
     borders = sorted({*ends, *(cut for cut in cuts if ends[0] <= cut <= ends[1])})
     pieces, whole = [tally(start, end) for start, end in pairwise(borders)], tally(*ends)
@@ -204,6 +205,6 @@ def test_tallies_cut_anywhere_merge_to_the_same(events: list[tuple[int, int]], c
         assert merge_boundaries([merge_boundaries(pieces[:2]), *pieces[2:]]) == merge_boundaries([pieces[0], merge_boundaries(pieces[1:])])
     counted = Counter((time // 10, code) for time, code in events if ends[0] <= time < ends[1])
     cut_slots = {end // 10 for end in ends if end % 10}
-    assert {row[:2]: row[2] for row in whole.rows} == {
+    assert {(slot, code): found for slot, code, found in zip(*(column.tolist() for column in whole.columns), strict=True)} == {
         key: found for key, found in counted.items() if found >= keep or key[0] in cut_slots
     }

@@ -1,6 +1,8 @@
 """Posted hours, days and months: the same bits whichever way they are merged, and nothing old after a change."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,3 +165,18 @@ def test_the_keeper_merges_full_days_and_the_last_month_once(cache: ComponentsCa
     assert made == len(OF) * (3 + 1), "three days and a month; the days inside the month are merged with it"
     assert cache.has_sum("mtbf", indicators[1].version, MONTH, register.digest)
     assert posted.roll_up(indicators, now_us, lambda: pytest.fail("nothing is left to merge")) == 0
+
+
+def test_a_file_of_before_loses_its_sums_and_keeps_its_rows(tmp_path: Path, hours: dict[str, list[Components]]) -> None:
+    path, key = tmp_path / "components.sqlite", ("mtbf", load_indicators()["mtbf"].version)
+    cache = ComponentsCache(path)
+    cache.put([row_of(piece) for piece in hours["mtbf"]])
+    cache.keep_sum(*key, MONTH, "digest", hours["mtbf"][:1])
+    cache.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    again = ComponentsCache(path)
+    assert not again.has_sum(*key, MONTH, "digest") and len(again.find("mtbf", WIDE)) > 0
+    again.keep_sum(*key, MONTH, "digest", hours["mtbf"][:1])
+    assert again.has_sum(*key, MONTH, "digest")
+    again.close()
