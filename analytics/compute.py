@@ -1,6 +1,7 @@
 """From a block of readings to components and results: which signals an indicator needs, and its pieces by equipment and local hour."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import is_
 from typing import NamedTuple
 
 import msgspec
@@ -100,7 +101,36 @@ class _Plan(NamedTuple):
     """Roles that any of them names."""
 
 
-def _plans(indicators: Sequence[Indicator], register: Workshop) -> list[_Plan]:
+class _Plans(NamedTuple):
+    """What is measured on all equipment of a register."""
+
+    indicators: Sequence[Indicator]
+    register: Workshop
+    plans: list[_Plan]
+    needed: dict[str, bool]
+    """Signals that are read, and whether as text."""
+
+    def are_for(self, indicators: Sequence[Indicator], register: Workshop) -> bool:
+        """Whether these are the plans for just these objects."""
+        return self.register is register and len(self.indicators) == len(indicators) and all(map(is_, self.indicators, indicators))
+
+
+_last: _Plans | None = None
+"""Hour after hour the same is asked of one register."""
+
+
+def _plans(indicators: Sequence[Indicator], register: Workshop) -> _Plans:
+    global _last  # noqa: PLW0603 - one slot, replaced whole: threads may make it twice, never see half of it
+    last = _last
+    if last is None or not last.are_for(indicators, register):
+        plans = _make_plans(indicators, register)
+        _last = last = _Plans(tuple(indicators), register, plans, {
+            signal_id(plan.equipment.id, signal.name): is_text(signal) and signal.role in plan.named for plan in plans for signal in plan.signals
+        })
+    return last
+
+
+def _make_plans(indicators: Sequence[Indicator], register: Workshop) -> list[_Plan]:
     ways = [(item.measured, item.roles) if isinstance(item, Definition) else item.id for item in indicators]
     found = []
     for item in register.equipment:
@@ -134,8 +164,7 @@ def _measure(
     dictionary: Sequence[str] | None = None, *, by_hour: bool,
 ) -> list[list[Components]]:
     """Of every indicator, its components. What several ask of one machine is derived once; what they measure in the same way too."""
-    plans = _plans(indicators, register)
-    needed = {signal_id(plan.equipment.id, signal.name): is_text(signal) and signal.role in plan.named for plan in plans for signal in plan.signals}
+    _, _, plans, needed = _plans(indicators, register)
     series = series_of(block, needed, {name for name, text in needed.items() if text}, dictionary)
     found: list[list[Components]] = [[] for _ in indicators]
     planned: dict[Window, list[Window]] = {}

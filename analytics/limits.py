@@ -80,9 +80,10 @@ def _held(inputs: Inputs, role: str, where: Callable[[NDArray[np.float64]], NDAr
     """1 while a number holds for which it is so, 0 while another one holds, else unknown."""
     series = inputs.series(role)
     number = series.value.astype(np.float64, copy=False)
-    with np.errstate(invalid="ignore"):
-        known, found = np.isfinite(number) & series.good, where(number)
-    return held_codes(inputs, role, np.where(known, found, UNKNOWN))
+    known, found = np.isfinite(number), where(number)
+    if not series.all_good:
+        known &= series.good
+    return held_codes(inputs, role, found.astype(np.int64) if known.all() else np.where(known, found, UNKNOWN))
 
 
 def _measure(indicator: Indicator, inputs: Inputs, window: Window, steps: list[Steps], *, every: bool) -> Components:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from workshop.signal import Signal, SignalKind
 
 EXACT = 2**53
 """Integers below this are exact as floats too: a machine may send a count as either and gives the same bits. Larger ones are not usable."""
+
+_FIRST = np.ones(1, np.bool_)
 
 LONGEST = 64
 """Characters of a text that an indicator sees; of a longer one the beginning, and a digest of the whole."""
@@ -38,12 +41,12 @@ def text_numbers(block: Block, rows: slice, dictionary: Sequence[str] | None = N
         number = {text: code for code, text in enumerate(dict.fromkeys(said))}
         found.append((place, [seen(text) for text in number], np.array([number[text] for text in said], np.int64)))
     else:
-        codes, inverse = np.unique(block.value_i64[rows][place], return_inverse=True)
+        codes, inverse = _each_once(block.value_i64[rows] if len(place) == len(kind) else block.value_i64[rows][place])
         found.append((place, [seen(dictionary[code]) for code in codes.tolist()], inverse))
     for what, column, spoken in ((ValueKind.I64, block.value_i64, str), (ValueKind.F64, block.value_f64, _digits)):
         place = np.flatnonzero(kind == what)
         if len(place):
-            values, inverse = np.unique(column[rows][place], return_inverse=True)
+            values, inverse = _each_once(column[rows][place])
             found.append((place, [spoken(value) for value in values.tolist()], inverse))
     texts = tuple(sorted({text for _, words, _ in found for text in words}))
     order = {text: code for code, text in enumerate(texts)}
@@ -51,6 +54,13 @@ def text_numbers(block: Block, rows: slice, dictionary: Sequence[str] | None = N
     for place, words, inverse in found:
         numbers[place] = np.array([order[text] for text in words], np.int64)[inverse]
     return numbers, texts
+
+
+def _each_once(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """As `numpy.unique` with its inverse; a machine says the same many times in a row, so only the first of each run is sorted."""
+    heads = np.concatenate((_FIRST, values[1:] != values[:-1]))[: len(values)]
+    found, inverse = np.unique(values[heads], return_inverse=True)
+    return found, inverse[np.cumsum(heads) - 1]
 
 
 def _digits(value: float) -> str:

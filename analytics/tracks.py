@@ -6,6 +6,7 @@ time. A piece of time never needs fewer to be left out than a part of it does, s
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -44,6 +45,7 @@ class Track(msgspec.Struct, frozen=True, tag="track"):
         return pairs[:, 0], pairs[:, 1]
 
 
+@lru_cache(maxsize=4096)  # a part goes from machine to machine
 def code_of(text: str) -> int:
     """The code of a serial number: 62 bits of its SHA-256, never 0 for one that is not empty. The same on every machine."""
     return 1 + (int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 2) if text else NOBODY
