@@ -6,6 +6,7 @@ from analytics.indicator import Indicator
 
 INDICATOR: Indicator = Definition(
     id="alarm_chattering",
+    version=2,
     title_zh="抖动报警数",
     title_en="Chattering alarms",
     unit="{alarm}",

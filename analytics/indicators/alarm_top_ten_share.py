@@ -6,6 +6,7 @@ from analytics.indicator import Indicator
 
 INDICATOR: Indicator = Definition(
     id="alarm_top_ten_share",
+    version=2,
     title_zh="十大高频报警占比",
     title_en="Share of the ten commonest alarms",
     unit="1",

@@ -6,7 +6,7 @@ from analytics.rounds import ROLES, SOURCE, due_here, measure_rounds, on_time
 
 INDICATOR: Indicator = Definition(
     id="inspection_rounds_on_time",
-    version=2,
+    version=3,
     title_zh="巡检按时完成率",
     title_en="Inspection rounds on time",
     unit="1",
